@@ -1,0 +1,1 @@
+"""giqa_hf: image quality with words and boxes."""

@@ -1,0 +1,1 @@
+"""BLEU@4 as image captioning counts it."""

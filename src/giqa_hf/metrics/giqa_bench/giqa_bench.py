@@ -1,0 +1,120 @@
+"""GIQA-Bench for `evaluate.load`: `giqa_hf.metrics.giqa_bench.compute` behind `evaluate`'s interface.
+
+`evaluate` copies this file away before it imports it, hence the absolute imports, and looks for packages in
+lines that begin with `import`, hence one per line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import datasets
+import evaluate
+
+from giqa_hf.metrics.giqa_bench.compute import giqa_bench
+from giqa_hf.metrics.giqa_bench.samples import reference_fields
+
+_DESCRIPTION = """
+GIQA-Bench of Grounding-IQA: how well a model describes image quality and grounds what it says in boxes. Descriptions:
+mIoU, Tag-Recall, BLEU@4, LLM-Score. Questions: mIoU, Tag-Recall, Acc (Y), Acc (W), Acc (Total).
+"""
+
+_INPUTS = """
+Args:
+    predictions (`list` of `str`): the model's raw texts with their boxes, one per reference, in order.
+    references (`list` of `dict`): rows with task, question_type, question, answer, answer_regions (a list of
+        {phrase, boxes_norm}, boxes as normalised x1, y1, x2, y2); further columns are ignored.
+    judge, similarity, box_format, matching, normalise: see `giqa_hf.metrics.giqa_bench.compute.giqa_bench`.
+
+Returns:
+    `dict`: the nine figures, each None where it cannot be told, "counts" and "settings".
+
+Examples:
+
+    >>> metric = evaluate.load("giqa_bench")
+    >>> row = {"task": "vqa", "question_type": "yes_no", "question": "Is it sharp?", "answer": "No."}
+    >>> metric.compute(predictions=["No."], references=[{**row, "answer_regions": []}])["VQA Acc (Y)"]
+    1.0
+"""
+
+_CITATION = """
+@inproceedings{chen2026groundingiqa,
+  title     = {Grounding-IQA: Grounding Multimodal Language Models for Image Quality Assessment},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2026},
+  note      = {arXiv:2411.17237}
+}
+"""
+
+
+class GiqaBench(evaluate.Metric):
+    """The paper's Tab. 5; `compute` takes the keyword arguments of `_compute` beside the data."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        region = {
+            "phrase": datasets.Value("string"),
+            "boxes_norm": datasets.List(datasets.List(datasets.Value("float64"), length=4)),
+        }
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation=_CITATION,
+            inputs_description=_INPUTS,
+            features=datasets.Features(
+                {
+                    "predictions": datasets.Value("string"),
+                    "references": {
+                        "task": datasets.Value("string"),
+                        "question_type": datasets.Value("string"),
+                        "question": datasets.Value("string"),
+                        "answer": datasets.Value("string"),
+                        "answer_regions": datasets.List(region),
+                    },
+                }
+            ),
+            reference_urls=["https://arxiv.org/abs/2411.17237"],
+        )
+
+    def add_batch(
+        self,
+        *,
+        predictions: Sequence[str] | None = None,
+        references: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Add predictions with their references; columns that the metric does not read are left out.
+
+        Raises:
+            `DataError`: on entries of another type or without a field; it names the index and the field.
+        """
+        if predictions is None or references is None:
+            missing = "predictions" if predictions is None else "references"
+            raise DataError(f"{missing}: expected a list with one entry per sample, got None")
+        texts = [text_of(prediction, number) for number, prediction in enumerate(predictions)]
+        rows = [reference_fields(reference, number) for number, reference in enumerate(references)]
+        if len(texts) != len(rows):
+            raise DataError(unequal(str(len(texts)), str(len(rows))))
+        super().add_batch(predictions=texts, references=rows)
+
+    def add(self, *, prediction: str | None = None, reference: Mapping[str, Any] | None = None) -> None:
+        """Add one prediction with its reference, see `add_batch`."""
+        self.add_batch(predictions=[prediction], references=[reference])
+
+    def _compute(
+        self,
+        predictions: Sequence[str],
+        references: Sequence[Mapping[str, Any]],
+        judge: Any = None,
+        similarity: Callable[[list[str], list[str]], Any] | None = None,
+        box_format: Any = None,
+        matching: str = "hungarian",
+        normalise: str = "truth",
+    ) -> dict[str, Any]:
+        return giqa_bench(
+            predictions,
+            references,
+            judge=judge,
+            similarity=similarity,
+            box_format=box_format,
+            matching=matching,  # type: ignore[arg-type]  # checked there, with a message
+            normalise=normalise,  # type: ignore[arg-type]
+        )

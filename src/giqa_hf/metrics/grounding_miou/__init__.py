@@ -1,0 +1,1 @@
+"""Category-agnostic mean IoU of boxes."""

@@ -1,0 +1,1 @@
+"""LLM-Score: a judge's marks for descriptions and short answers."""

@@ -1,0 +1,1 @@
+"""Accuracy of short answers: Yes/No by the word, What/Why/How by a judge."""
