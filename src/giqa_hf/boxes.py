@@ -51,7 +51,7 @@ def iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
     """Intersection over union of every pair: shape (N, M), in 0..1; two empty boxes have IoU 0."""
     shared = intersection(a, b)
     union = area(a)[:, None] + area(b)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
 def paired_iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
@@ -61,7 +61,7 @@ def paired_iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
     sides = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0.0)
     shared = sides[:, 0] * sides[:, 1]
     union = area(a) + area(b) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
 def clip(boxes: Boxes, width: float = 1.0, height: float = 1.0) -> Boxes:

@@ -10,18 +10,20 @@ of an edge is on that edge.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from .boxes import Boxes, area, check_norm, paired_iou
+from .boxes import Boxes, area, as_boxes, check_norm, paired_iou
 
 Policy = Literal["expand", "paper", "edges"]
 Cells = npt.NDArray[np.int64]
 
 MAX_SIDE = 1000
+_BLOCK = 16384  # rows; 20 arrays of it fit into a second-level cache
 _SNAP = 1e-9  # of a cell per `cols` or `rows`: far above rounding (1e-13), far below any real coordinate
 
 
@@ -34,7 +36,7 @@ class Ceiling(NamedTuple):
     """Share of boxes that decode to zero area, 0..1."""
     below_half_share: float
     """Share of boxes whose IoU with their decoded cells is under 0.5, 0..1."""
-    count: int
+    box_count: int
     """Number of boxes measured."""
 
 
@@ -79,13 +81,18 @@ class Grid:
         Raises:
             `ValueError`: on NaN, reversed or outside corners; it names the first such box.
         """
-        scaled = check_norm(boxes_norm) * np.array([self.cols, self.rows, self.cols, self.rows])
-        last = np.array([self.cols - 1, self.rows - 1])
-        snap = _SNAP * np.array([self.cols, self.rows])
-        first_cell = np.minimum(np.floor(scaled[:, :2] + snap).astype(np.int64), last)
-        last_cell = np.ceil(scaled[:, 2:] - snap).astype(np.int64) - 1
-        last_cell = np.maximum(last_cell, first_cell)
-        return np.stack([self._index(first_cell), self._index(last_cell)], axis=1)
+        boxes = as_boxes(boxes_norm)
+        cells = np.empty((len(boxes), 2), dtype=np.int64)
+        for block in _blocks(len(boxes)):
+            # Columns laid side by side, so that every step below runs over one contiguous stretch of memory.
+            x1, y1, x2, y2 = np.ascontiguousarray(boxes[block].T)
+            if not (_in_order(x1, x2) & _in_order(y1, y2)).all():
+                check_norm(boxes)  # raises, and names the first wrong one
+            first_column, last_column = _first_and_last(x1, x2, self.cols)
+            first_row, last_row = _first_and_last(y1, y2, self.rows)
+            cells[block, 0] = first_row * self.cols + first_column
+            cells[block, 1] = last_row * self.cols + last_column
+        return cells
 
     def decode(self, cells: npt.ArrayLike, policy: Policy = "expand") -> Boxes:
         """Boxes of cell pairs.
@@ -106,20 +113,33 @@ class Grid:
         """
         if policy not in get_args(Policy):
             raise ValueError(f"policy: expected one of {', '.join(get_args(Policy))}, got {policy!r}")
-        pairs = self._check_cells(cells)
-        rows, cols = np.divmod(pairs, self.cols)
-        first = np.stack([cols[:, 0], rows[:, 0]], axis=1)
-        last = np.stack([cols[:, 1], rows[:, 1]], axis=1)
-        # Twice the corner in cell units: integers until the one division, so that equal cells give equal floats.
-        if policy == "edges":
-            upper_left, lower_right = 2 * first, 2 * last + 2
-        else:
-            upper_left, lower_right = 2 * first + 1, 2 * last + 1
-            if policy == "expand":
-                flat = (first == last).any(axis=1, keepdims=True)
-                upper_left, lower_right = upper_left - flat, lower_right + flat
+        pairs = _as_pairs(cells)
+        boxes = np.empty((len(pairs), 4))
         sides = 2.0 * np.array([self.cols, self.rows, self.cols, self.rows])
-        return np.concatenate([upper_left, lower_right], axis=1) / sides
+        for block in _blocks(len(pairs)):
+            left, right = pairs[block, 0], pairs[block, 1]
+            rows = pairs[block] // self.cols
+            columns = pairs[block] - rows * self.cols
+            height, width = rows[:, 1] - rows[:, 0], columns[:, 1] - columns[:, 0]
+            # One negative number among these makes their bitwise or negative.
+            if (left | (len(self) - 1 - right) | height | width).min() < 0:
+                raise ValueError(self._complaint(pairs))
+            # Twice the corner in cell units: whole numbers until the one division, so that equal cells give
+            # equal floats.
+            corners = boxes[block]
+            corners[:, 0::2] = columns
+            corners[:, 1::2] = rows
+            corners *= 2.0
+            if policy == "edges":
+                corners[:, 2:] += 2.0
+            else:
+                corners += 1.0
+                if policy == "expand":
+                    flat = (height * width == 0)[:, None]
+                    corners[:, :2] -= flat
+                    corners[:, 2:] += flat
+            corners /= sides
+        return boxes
 
     def ceiling(self, boxes_norm: npt.ArrayLike, policy: Policy = "expand") -> Ceiling:
         """What this grid costs on `boxes_norm` (N, 4): a perfect model still loses this much. NaN for no boxes."""
@@ -132,25 +152,41 @@ class Grid:
             float(ious.mean()), float((area(decoded) <= 0).mean()), float((ious < 0.5).mean()), len(boxes)
         )
 
-    def _index(self, column_row: Cells) -> Cells:
-        return np.asarray(column_row[:, 1] * self.cols + column_row[:, 0])
-
-    def _check_cells(self, cells: npt.ArrayLike) -> Cells:
-        pairs = np.asarray(cells)
-        if pairs.size == 0:
-            return np.zeros((0, 2), dtype=np.int64)
-        if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
-            raise ValueError(
-                f"cells: expected integers of shape (N, 2), got {pairs.dtype} of shape {pairs.shape}"
-            )
-        pairs = pairs.astype(np.int64)
+    def _complaint(self, pairs: Cells) -> str:
+        rows, columns = np.divmod(pairs, self.cols)
         wrong = ((pairs < 0) | (pairs >= len(self))).any(axis=1)
-        rows, cols = np.divmod(pairs, self.cols)
-        wrong |= (rows[:, 1] < rows[:, 0]) | (cols[:, 1] < cols[:, 0])
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            raise ValueError(
-                f"cells[{row}]: expected 0 <= left, right < {len(self)} with right neither left of nor above left "
-                f"in the {self.cols}x{self.rows} grid, got {pairs[row].tolist()}"
-            )
-        return pairs
+        wrong |= (rows[:, 1] < rows[:, 0]) | (columns[:, 1] < columns[:, 0])
+        row = int(np.flatnonzero(wrong)[0])
+        return (
+            f"cells[{row}]: expected 0 <= left, right < {len(self)} with right neither left of nor above left "
+            f"in the {self.cols}x{self.rows} grid, got {pairs[row].tolist()}"
+        )
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """Slices that cover `count` rows; what is computed on one stays in the processor's cache."""
+    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
+
+
+def _in_order(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Whether 0 <= low <= high <= 1; NaN is not."""
+    return np.asarray((low >= 0.0) & (low <= high) & (high <= 1.0))
+
+
+def _first_and_last(
+    low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], count: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Along one axis of `count` cells, the first and the last cell of each stretch, as whole floats."""
+    snap = _SNAP * count
+    first = np.minimum(np.floor(low * count + snap), count - 1)
+    last = np.maximum(np.ceil(high * count - snap) - 1, first)
+    return first, last
+
+
+def _as_pairs(cells: npt.ArrayLike) -> Cells:
+    pairs = np.asarray(cells)
+    if pairs.size == 0:
+        return np.zeros((0, 2), dtype=np.int64)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise ValueError(f"cells: expected integers of shape (N, 2), got {pairs.dtype} of shape {pairs.shape}")
+    return pairs.astype(np.int64, copy=False)

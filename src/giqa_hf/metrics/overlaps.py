@@ -54,8 +54,7 @@ def overlaps(
 def iter_overlaps(
     pred_boxes: Sequence[npt.ArrayLike], true_boxes: Sequence[npt.ArrayLike]
 ) -> Iterator[Matrix]:
-    """The IoU matrix (predicted, true) of sample after sample, from one (N, 4) and one (M, 4) array per
-    sample.
+    """The IoU matrix (predicted, true) of sample after sample, from one list of boxes each.
 
     Raises:
         `ValueError`: when the two lists differ in length, or an entry is not a list of boxes; it names the
@@ -63,8 +62,8 @@ def iter_overlaps(
     """
     if len(pred_boxes) != len(true_boxes):
         raise ValueError(
-            f"expected one list of true boxes per list of predicted boxes, got {len(pred_boxes)} predicted and "
-            f"{len(true_boxes)} true"
+            f"expected one list of true boxes per list of predicted boxes, "
+            f"got {len(pred_boxes)} predicted and {len(true_boxes)} true"
         )
     for start in range(0, len(pred_boxes), SAMPLES_AT_ONCE):
         stop = min(start + SAMPLES_AT_ONCE, len(pred_boxes))

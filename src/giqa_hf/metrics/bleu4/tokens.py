@@ -11,16 +11,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+_CLITIC = r"(?:n't|'(?:s|m|d|re|ve|ll))\b"
 _TOKEN = re.compile(
-    r"n't\b"
-    r"|'(?:s|m|d|re|ve|ll)\b"
+    rf"(?<= ){_CLITIC}|^{_CLITIC}$"  # cut off below, or given so
     r"|(?:[^\W\d_]\.){2,}"  # e.g. u.s.
     r"|(?:\d+[.,:])+\d+(?![^\W_])"  # 0.5 1,000 10:30
     r"|[^\W_]+(?:[-/][^\W_]+)*"
     r"|[^\w\s'`\"\u201c\u201d\u2018\u2019«»(){}.?!,:;\u2026\u2013\u2014-]"
     r"|_+"
 )
-_CONTRACTION = re.compile(r"(?<=[^\W_])(n't|'(?:s|m|d|re|ve|ll))\b")
+_CONTRACTION = re.compile(rf"(?<=[^\W_])({_CLITIC})")
 _CACHED_LENGTH = 40  # no word of a language is longer; longer strings are not worth remembering
 
 

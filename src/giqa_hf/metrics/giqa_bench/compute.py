@@ -80,8 +80,8 @@ def giqa_bench(
     texts = TextSums(chosen)
     samples = read_samples(predictions, references, reader)
     while chunk := list(islice(samples, SAMPLES_AT_ONCE)):
-        des.add([sample for sample in chunk if sample.task == "des"])
-        vqa.add([sample for sample in chunk if sample.task == "vqa"])
+        des.add([sample for sample in chunk if sample.truth.task == "des"])
+        vqa.add([sample for sample in chunk if sample.truth.task == "vqa"])
         texts.add(chunk)
     name = chosen.name if chosen else None
     settings = {

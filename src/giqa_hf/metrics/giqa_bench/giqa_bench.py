@@ -12,12 +12,14 @@ from typing import Any
 import datasets
 import evaluate
 
+from giqa_hf.errors import DataError
 from giqa_hf.metrics.giqa_bench.compute import giqa_bench
-from giqa_hf.metrics.giqa_bench.samples import reference_fields
+from giqa_hf.metrics.giqa_bench.samples import check_lengths, plain_row, wrong_prediction
 
 _DESCRIPTION = """
-GIQA-Bench of Grounding-IQA: how well a model describes image quality and grounds what it says in boxes. Descriptions:
-mIoU, Tag-Recall, BLEU@4, LLM-Score. Questions: mIoU, Tag-Recall, Acc (Y), Acc (W), Acc (Total).
+GIQA-Bench of Grounding-IQA: how well a model describes image quality and grounds what it says in boxes.
+Descriptions: mIoU, Tag-Recall, BLEU@4, LLM-Score. Questions: mIoU, Tag-Recall, Acc (Y), Acc (W), Acc
+(Total).
 """
 
 _INPUTS = """
@@ -39,8 +41,8 @@ Examples:
 """
 
 _CITATION = """
-@inproceedings{chen2026groundingiqa,
-  title     = {Grounding-IQA: Grounding Multimodal Language Models for Image Quality Assessment},
+@inproceedings{groundingiqa2026,
+  title     = {Grounding-IQA: Grounding Multimodal Language Model for Image Quality Assessment},
   booktitle = {International Conference on Learning Representations},
   year      = {2026},
   note      = {arXiv:2411.17237}
@@ -48,7 +50,7 @@ _CITATION = """
 """
 
 
-class GiqaBench(evaluate.Metric):
+class GiqaBench(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
     """The paper's Tab. 5; `compute` takes the keyword arguments of `_compute` beside the data."""
 
     def _info(self) -> evaluate.MetricInfo:
@@ -78,22 +80,23 @@ class GiqaBench(evaluate.Metric):
     def add_batch(
         self,
         *,
-        predictions: Sequence[str] | None = None,
-        references: Sequence[Mapping[str, Any]] | None = None,
+        predictions: Any = None,
+        references: Any = None,
     ) -> None:
         """Add predictions with their references; columns that the metric does not read are left out.
 
         Raises:
             `DataError`: on entries of another type or without a field; it names the index and the field.
         """
-        if predictions is None or references is None:
-            missing = "predictions" if predictions is None else "references"
-            raise DataError(f"{missing}: expected a list with one entry per sample, got None")
-        texts = [text_of(prediction, number) for number, prediction in enumerate(predictions)]
-        rows = [reference_fields(reference, number) for number, reference in enumerate(references)]
-        if len(texts) != len(rows):
-            raise DataError(unequal(str(len(texts)), str(len(rows))))
-        super().add_batch(predictions=texts, references=rows)
+        for name, value in (("predictions", predictions), ("references", references)):
+            if value is None:
+                raise DataError(f"{name}: expected a list with one entry per sample, got None")
+        check_lengths(len(predictions), len(references))
+        for number, prediction in enumerate(predictions):
+            if not isinstance(prediction, str):
+                raise wrong_prediction(prediction, number, "a string")
+        rows = [plain_row(reference, number) for number, reference in enumerate(references)]
+        super().add_batch(predictions=list(predictions), references=rows)
 
     def add(self, *, prediction: str | None = None, reference: Mapping[str, Any] | None = None) -> None:
         """Add one prediction with its reference, see `add_batch`."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any, NamedTuple, Protocol
 
-from ...boxes import Boxes, check_norm
+import numpy as np
+
+from ...boxes import Boxes, as_boxes, check_norm
 from ...errors import DataError
 from ...grounded_text import GroundedText
+from ...schema import QUESTION_TYPES, TASKS
 
 REFERENCE_FIELDS = ("task", "question_type", "question", "answer", "answer_regions")
-_TASKS = ("des", "vqa")
-_QUESTION_TYPES = ("yes_no", "what", "why", "how")
 _END = object()
 
 
@@ -23,11 +24,9 @@ class TextReader(Protocol):
         ...
 
 
-class Sample(NamedTuple):
-    """A prediction beside its truth."""
+class Truth(NamedTuple):
+    """What the benchmark reads of a reference row."""
 
-    number: int
-    """Position among the references, from 0."""
     task: str
     """`"des"` or `"vqa"`."""
     question_type: str | None
@@ -36,12 +35,21 @@ class Sample(NamedTuple):
     """Clean text of the question."""
     answer: str
     """Clean text of the true answer."""
+    boxes: list[Sequence[float]]
+    """True boxes as they stand in the row; `stacked_boxes` checks them."""
+    names: list[str]
+    """One name per true box: a phrase with several boxes is several tags of one name."""
+
+
+class Sample(NamedTuple):
+    """A prediction beside its truth."""
+
+    number: int
+    """Position among the references, from 0."""
+    truth: Truth
+    """What should have been written."""
     prediction: GroundedText
     """What the model wrote."""
-    true_boxes: list[Sequence[float]]
-    """True boxes as they stand in the row; `stacked_truth` checks them."""
-    true_names: list[str]
-    """One name per true box: a phrase with several boxes is several tags of one name."""
 
 
 def read_samples(
@@ -56,96 +64,114 @@ def read_samples(
     for name, value in (("predictions", predictions), ("references", references)):
         if isinstance(value, (str, bytes, Mapping, GroundedText)) or not isinstance(value, Iterable):
             raise DataError(f"{name}: expected a list with one entry per sample, got {type(value).__name__}")
-    if (
-        isinstance(predictions, Sized)
-        and isinstance(references, Sized)
-        and len(predictions) != len(references)
-    ):
-        raise DataError(_unequal(str(len(predictions)), str(len(references))))
+    if isinstance(predictions, Sized) and isinstance(references, Sized):
+        check_lengths(len(predictions), len(references))
     remaining = iter(references)
     number = -1
     for number, prediction in enumerate(predictions):
         reference = next(remaining, _END)
         if reference is _END:
             raise DataError(_unequal(f"more than {number}", str(number)))
-        yield _read_sample(number, prediction, reference, reader)
+        if isinstance(prediction, str):
+            prediction = reader.read(prediction)
+        elif not isinstance(prediction, GroundedText):
+            raise wrong_prediction(prediction, number)
+        yield Sample(number, read_truth(reference, number), prediction)
     if next(remaining, _END) is not _END:
         raise DataError(_unequal(str(number + 1), f"more than {number + 1}"))
 
 
-def stacked_truth(samples: Sequence[Sample]) -> Boxes:
-    """The true boxes of `samples`, one after the other, shape (T, 4).
+def read_truth(row: Any, number: int) -> Truth:
+    """The truth in reference `number`; its boxes are left for `stacked_boxes` to check.
 
     Raises:
-        `DataError`: on a box that is not finite and ordered within 0..1; it names the reference.
+        `DataError`: on a row that is no row, lacks a field, or has a wrong one.
     """
-    try:
-        return check_norm([box for sample in samples for box in sample.true_boxes])
-    except ValueError:
-        for sample in samples:
-            for row, box in enumerate(sample.true_boxes):
-                try:
-                    check_norm([box])
-                except ValueError:
-                    raise DataError(
-                        f"references[{sample.number}], field answer_regions: expected boxes_norm of finite numbers "
-                        f"0 <= x1 <= x2 <= 1 and 0 <= y1 <= y2 <= 1, found {_shown(box)} as its box {row}"
-                    ) from None
-        raise  # pragma: no cover - a stack is bad only when one of its rows is
-
-
-def reference_fields(reference: Any, number: int) -> dict[str, Any]:
-    """The fields of a row that the benchmark reads; others, such as the image, are left out.
-
-    Raises:
-        `DataError`: on a row that is no row or lacks a field.
-    """
-    if not isinstance(reference, Mapping):
-        raise _wrong(number, "a row with " + ", ".join(REFERENCE_FIELDS), reference)
-    for name in REFERENCE_FIELDS:
-        if name not in reference and (name != "question_type" or reference.get("task") != "des"):
-            raise DataError(
-                f"references[{number}], field {name}: missing; expected a row with {', '.join(REFERENCE_FIELDS)}"
-            )
-    return {name: reference.get(name) for name in REFERENCE_FIELDS}
-
-
-def _read_sample(number: int, prediction: Any, reference: Any, reader: TextReader) -> Sample:
-    if isinstance(prediction, str):
-        prediction = reader.read(prediction)
-    elif not isinstance(prediction, GroundedText):
-        raise DataError(
-            f"predictions[{number}]: expected the model's text as a string, or a GroundedText, "
-            f"found {_shown(prediction)}; an empty answer is ''"
-        )
-    row = reference_fields(reference, number)
-    task, kind, question, answer, regions = row.values()
-    if task not in _TASKS:
-        raise _wrong(number, "des or vqa", task, "task")
-    if task == "vqa" and kind not in _QUESTION_TYPES:
-        raise _wrong(number, f"one of {', '.join(_QUESTION_TYPES)} for a vqa row", kind, "question_type")
+    if not isinstance(row, Mapping):
+        raise _wrong(number, None, f"a row with {', '.join(REFERENCE_FIELDS)}", row)
+    task, kind, question, answer, regions = values = [row.get(name, _END) for name in REFERENCE_FIELDS]
+    if kind is _END and task == "des":
+        kind = values[1] = None
+    for lacking, value in zip(REFERENCE_FIELDS, values, strict=True):
+        if value is _END:
+            expected = f"references[{number}], field {lacking}: expected in every row"
+            raise DataError(f"{expected}, found only {_shown(sorted(row))}")
+    if task not in TASKS:
+        raise _wrong(number, "task", " or ".join(TASKS), task)
+    if task == "vqa" and kind not in QUESTION_TYPES:
+        raise _wrong(number, "question_type", f"one of {', '.join(QUESTION_TYPES)} for a vqa row", kind)
     if not isinstance(question, str):
-        raise _wrong(number, "a string", question, "question")
+        raise _wrong(number, "question", "a string", question)
     if not isinstance(answer, str):
-        raise _wrong(number, "a string", answer, "answer")
+        raise _wrong(number, "answer", "a string", answer)
+    if not isinstance(regions, (list, tuple, type(None))):
+        raise _wrong(number, "answer_regions", "a list of regions", regions)
     boxes: list[Sequence[float]] = []
     names: list[str] = []
-    if not isinstance(regions, (list, tuple, type(None))):
-        raise _wrong(number, "a list of regions", regions, "answer_regions")
     for region in regions or ():
         try:
             name, own = region["phrase"], region["boxes_norm"]
             count = len(own)
         except (KeyError, TypeError, IndexError):
-            raise _wrong(number, "regions with a phrase and boxes_norm", region, "answer_regions") from None
-        if not isinstance(name, str) or isinstance(own, (str, Mapping)):
-            raise _wrong(number, "regions with a phrase and boxes_norm", region, "answer_regions")
+            name, own = None, None
+        if not isinstance(name, str) or not isinstance(own, (list, tuple, np.ndarray)):
+            raise _wrong(number, "answer_regions", "regions with a phrase and a list boxes_norm", region)
         boxes.extend(own)
         names.extend([name] * count)
-    return Sample(number, task, kind if task == "vqa" else None, question, answer, prediction, boxes, names)
+    return Truth(task, kind if task == "vqa" else None, question, answer, boxes, names)
 
 
-def _wrong(number: int, expected: str, found: Any, field: str | None = None) -> DataError:
+def plain_row(row: Any, number: int) -> dict[str, Any]:
+    """Reference `number` with what the benchmark reads and nothing else, as lists, strings and floats.
+
+    A description has the question type `""`: `evaluate` takes no None for a string inside a row.
+
+    Raises:
+        `DataError`: as `read_truth`, and on a box that is not finite and ordered within 0..1.
+    """
+    truth = read_truth(row, number)
+    stacked_boxes([(number, truth)])
+    regions = [
+        {"phrase": region["phrase"], "boxes_norm": as_boxes(region["boxes_norm"]).tolist()}
+        for region in row["answer_regions"] or ()
+    ]
+    values = (truth.task, truth.question_type or "", truth.question, truth.answer, regions)
+    return dict(zip(REFERENCE_FIELDS, values, strict=True))
+
+
+def stacked_boxes(truths: Sequence[tuple[int, Truth]]) -> Boxes:
+    """The true boxes of numbered references, one after the other, shape (T, 4).
+
+    Raises:
+        `DataError`: on a box that is not finite and ordered within 0..1; it names the reference.
+    """
+    try:
+        return check_norm([box for _, truth in truths for box in truth.boxes])
+    except ValueError:
+        for number, truth in truths:
+            for row, box in enumerate(truth.boxes):
+                try:
+                    check_norm([box])
+                except ValueError:
+                    expected = "boxes_norm of finite numbers 0 <= x1 <= x2 <= 1 and 0 <= y1 <= y2 <= 1"
+                    raise _wrong(number, f"answer_regions, box {row}", expected, box) from None
+        raise
+
+
+def check_lengths(n_predictions: int, n_references: int) -> None:
+    """Raise `DataError` when the two differ."""
+    if n_predictions != n_references:
+        raise DataError(_unequal(str(n_predictions), str(n_references)))
+
+
+def wrong_prediction(found: Any, number: int, expected: str = "a string or a GroundedText") -> DataError:
+    """The error for a prediction of another type."""
+    return DataError(
+        f"predictions[{number}]: expected {expected} (an empty answer is ''), found {_shown(found)}"
+    )
+
+
+def _wrong(number: int, field: str | None, expected: str, found: Any) -> DataError:
     where = f"references[{number}]" + (f", field {field}" if field else "")
     return DataError(f"{where}: expected {expected}, found {_shown(found)}")
 

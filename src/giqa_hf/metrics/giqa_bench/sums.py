@@ -16,7 +16,7 @@ from ..llm_score.judge import Judge, JudgeItem, marks_of
 from ..overlaps import overlaps
 from ..tag_recall.compute import TagRecallSums
 from ..vqa_accuracy.compute import VqaAccuracySums
-from .samples import Sample, stacked_truth
+from .samples import Sample, stacked_boxes
 
 
 class GroundingSums:
@@ -51,13 +51,13 @@ class GroundingSums:
         ious_of_each = overlaps(
             np.concatenate([np.zeros((0, 4)), *boxes]),
             [len(own) for own in names],
-            stacked_truth(samples),
-            [len(sample.true_names) for sample in samples],
+            stacked_boxes([(sample.number, sample.truth) for sample in samples]),
+            [len(sample.truth.names) for sample in samples],
         )
         for sample, own, ious in zip(samples, names, ious_of_each, strict=True):
             self._count(sample, has_boxes=len(own) > 0)
             self.miou.add(ious)
-            self.tags.add(ious, own, sample.true_names)
+            self.tags.add(ious, own, sample.truth.names)
 
     def counts(self) -> dict[str, Any]:
         """The counts by name; the three kinds of predictions add up to the samples."""
@@ -91,8 +91,7 @@ class TextSums:
     """The texts of both tasks, without coordinates.
 
     Args:
-        judge (`Judge`, *optional*): marks descriptions and What/Why/How answers; None leaves them without a
-            mark.
+        judge (`Judge`, *optional*): marks descriptions and What/Why/How answers; None leaves them unmarked.
     """
 
     def __init__(self, judge: Judge | None) -> None:
@@ -110,17 +109,17 @@ class TextSums:
         descriptions: list[JudgeItem] = []
         answers: list[JudgeItem] = []
         for sample in samples:
-            said = sample.prediction.text
-            if sample.task == "des":
-                self.bleu.add(said, (sample.answer,))
-                descriptions.append(JudgeItem(None, sample.answer, said))
-            elif sample.question_type == "yes_no":
+            said, truth = sample.prediction.text, sample.truth
+            if truth.task == "des":
+                self.bleu.add(said, (truth.answer,))
+                descriptions.append(JudgeItem(None, truth.answer, said))
+            elif truth.question_type == "yes_no":
                 try:
-                    self.answers.add_yes_no(said, sample.answer)
+                    self.answers.add_yes_no(said, truth.answer)
                 except ValueError as error:
                     raise DataError(f"references[{sample.number}], field answer: {error}") from None
             else:
-                answers.append(JudgeItem(sample.question, sample.answer, said))
+                answers.append(JudgeItem(truth.question, truth.answer, said))
         for mark in self._marks(descriptions):
             self.descriptions.add(mark)
         for mark in self._marks(answers):

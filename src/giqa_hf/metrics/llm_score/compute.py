@@ -91,8 +91,8 @@ def llm_score(
     asked: Sequence[str | None] = [None] * len(predictions) if questions is None else questions
     if not len(predictions) == len(references) == len(asked):
         raise ValueError(
-            f"expected lists of one length, got {len(predictions)} predictions, {len(references)} references and "
-            f"{len(asked)} questions"
+            f"expected lists of one length, got {len(predictions)} predictions, "
+            f"{len(references)} references and {len(asked)} questions"
         )
     chosen = resolve_judge(judge)
     sums = MarkSums()

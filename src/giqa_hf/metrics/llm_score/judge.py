@@ -66,8 +66,8 @@ def resolve_judge(judge: JudgeChoice) -> Judge | None:
         return None
     if not isinstance(judge, Judge) or not callable(judge.score) or not isinstance(judge.name, str):
         raise ValueError(
-            "judge: expected an object with a name and score(question, reference, prediction), None for the lexical "
-            f"judge or False for none, got {judge!r:.80}"
+            "judge: expected an object with a name and score(question, reference, prediction), None for "
+            f"the lexical judge or False for none, got {judge!r:.80}"
         )
     return judge
 

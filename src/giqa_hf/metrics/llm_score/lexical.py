@@ -15,51 +15,41 @@ from ..words import DETERMINERS, PREPOSITIONS, singular, word_set, words
 
 # Two opposite concepts of image quality, each with the words that name it. "not" turns one into the other.
 _OPPOSITES = (
-    (
-        ("sharp", "sharp sharpness sharply clear clearly clarity crisp focused distinct legible"),
-        (
-            "blur",
-            "blur blurry blurred blurring blurriness unclear fuzzy hazy defocused unfocused unsharp indistinct",
-        ),
-    ),
-    (
-        ("bright", "bright brightly brightness lit light lighted illuminated"),
-        ("dark", "dark dim dimly darkness gloomy unlit shadowy"),
-    ),
-    (
-        ("good", "good excellent great nice high fine acceptable perfect satisfactory superior decent"),
-        ("bad", "bad poor poorly low terrible awful inferior unsatisfactory mediocre"),
-    ),
-    (("clean", "clean noiseless smooth"), ("noise", "noise noisy grain grainy graininess speckle speckled")),
-    (
-        ("vivid", "vivid vibrant colorful colourful saturated rich"),
-        ("dull", "dull faded pale washed desaturated monotonous colorless colourless drab"),
-    ),
-    (
-        ("enough", "enough sufficient sufficiently adequate adequately ample appropriate proper accurate correct"),
-        (
-            "lacking",
-            "insufficient insufficiently inadequate inadequately inappropriate improper inaccurate incorrect",
-        ),
-    ),
-    (("overexposed", "overexposed overexposure"), ("underexposed", "underexposed underexposure")),
+    ("sharp", "sharp sharpness sharply clear clearly clarity crisp focused distinct legible"),
+    ("blur", "blur blurry blurred blurring blurriness unclear fuzzy hazy defocused unfocused unsharp"),
+    ("bright", "bright brightly brightness lit light lighted illuminated"),
+    ("dark", "dark dim dimly darkness gloomy unlit shadowy"),
+    ("good", "good excellent great nice high fine acceptable perfect satisfactory superior decent"),
+    ("bad", "bad poor poorly low terrible awful inferior unsatisfactory mediocre"),
+    ("clean", "clean noiseless smooth"),
+    ("noise", "noise noisy grain grainy graininess speckle speckled"),
+    ("vivid", "vivid vibrant colorful colourful saturated rich"),
+    ("dull", "dull faded pale washed desaturated monotonous colorless colourless drab"),
+    ("enough", "enough sufficient sufficiently adequate adequately ample appropriate proper accurate"),
+    ("lacking", "insufficient insufficiently inadequate inadequately inappropriate improper inaccurate"),
+    ("overexposed", "overexposed overexposure"),
+    ("underexposed", "underexposed underexposure"),
 )
-_CONCEPT = {
-    word: concept for pair in _OPPOSITES for concept, listed in pair for word in listed.split()
+_CONCEPT = {word: concept for concept, listed in _OPPOSITES for word in listed.split()}
+_OPPOSITE = {  # the rows stand in pairs
+    concept: _OPPOSITES[row ^ 1][0] for row, (concept, _) in enumerate(_OPPOSITES)
 }
-_OPPOSITE = {a[0]: b[0] for pair in _OPPOSITES for a, b in (pair, pair[::-1])}
 _PHRASES = (
-    ("out-of-focus", "unfocused"), ("out of focus", "unfocused"), ("in focus", "focused"), ("noise-free", "noiseless"),
-    ("over-expos", "overexpos"), ("under-expos", "underexpos"),
-)  # fmt: skip
+    ("out-of-focus", "unfocused"),
+    ("out of focus", "unfocused"),
+    ("in focus", "focused"),
+    ("noise-free", "noiseless"),
+    ("over-expos", "overexpos"),
+    ("under-expos", "underexpos"),
+)
 _LEADING_ANSWER = re.compile(r"\W*(?:yes|no)\s*[,.;:!]")  # this "no" answers; it does not negate what follows
 
 _NEGATORS = word_set("not no never without lack lacks lacking hardly barely neither nor cannot")
 _FILLERS = word_set(
-    "is are was were be been being am has have had do does did can could will would should may might must it he "
-    "she they them there here and or but so as if then than also very quite rather somewhat slightly fairly too "
-    "more most much really overall image picture photo photograph which what why how when where who whose while "
-    "due because appear appears look looks seem seems yes we you i answer well"
+    "is are was were be been being am has have had do does did can could will would should may might must it "
+    "he she they them there here and or but so as if then than also very quite rather somewhat slightly "
+    "fairly too more most much really overall image picture photo photograph which what why how when where "
+    "who whose while due because appear appears look looks seem seems yes we you i answer well"
 )
 _IDLE = DETERMINERS | PREPOSITIONS | _FILLERS
 
@@ -99,10 +89,10 @@ class LexicalJudge:
     def score(self, question: str | None, reference: str, prediction: str) -> int | None:
         """A mark from 0 to 4; this judge never fails."""
         said, true = words(prediction), words(reference)
+        if not said or not true:  # no words: only the very same sign says the same
+            return 4 if prediction.strip() and prediction.strip() == reference.strip() else 0
         if said == true:
             return 4
-        if not said or not true:
-            return 0
         if true in (["yes"], ["no"]):
             return 4 if said[0] == true[0] else 0
         if {said[0], true[0]} == {"yes", "no"}:

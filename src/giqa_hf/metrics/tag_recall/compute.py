@@ -102,8 +102,8 @@ class TagRecallSums:
         alike = np.asarray(self._similarity(names, true_names))
         if alike.shape != (len(names), len(true_names)):
             raise ValueError(
-                f"similarity: expected an array of shape {(len(names), len(true_names))} for {len(names)} and "
-                f"{len(true_names)} names, got shape {alike.shape}"
+                f"similarity: expected an array of shape {(len(names), len(true_names))} for "
+                f"{len(names)} and {len(true_names)} names, got shape {alike.shape}"
             )
         admissible = near[rows] & (alike > self._min_similarity)
         # A pair is worth more than all IoU together, so the number of pairs comes first and IoU breaks ties.
@@ -128,11 +128,10 @@ def tag_recall(
         pred_names (`list` of `list` of `str`): one name per predicted box.
         true_boxes (`list` of arrays of shape (M, 4)): each sample's true boxes in the same unit, M may be 0.
         true_names (`list` of `list` of `str`): one name per true box.
-        similarity (`callable`, *optional*, defaults to `lexical_similarity`): from N and M names to an (N, M)
-            array.
+        similarity (`callable`, *optional*, defaults to `lexical_similarity`):
+            from N and M names to an (N, M) array.
         iou_threshold (`float`, *optional*, defaults to `0.5`): a pair's IoU must be above it.
-        similarity_threshold (`float`, *optional*, defaults to `0.5`): a pair's name similarity must be above
-            it.
+        similarity_threshold (`float`, *optional*, defaults to `0.5`): its name similarity must be above it.
 
     Returns:
         `TagRecall`: the macro value, 0..1 or None, micro, and the counts.
@@ -150,8 +149,8 @@ def tag_recall(
     """
     if not len(pred_boxes) == len(pred_names) == len(true_boxes) == len(true_names):
         raise ValueError(
-            f"expected four lists of one length, got {len(pred_boxes)} pred_boxes, {len(pred_names)} pred_names, "
-            f"{len(true_boxes)} true_boxes, {len(true_names)} true_names"
+            f"expected four lists of one length, got {len(pred_boxes)} pred_boxes, "
+            f"{len(pred_names)} pred_names, {len(true_boxes)} true_boxes, {len(true_names)} true_names"
         )
     sums = TagRecallSums(similarity, iou_threshold, similarity_threshold)
     for number, ious in enumerate(iter_overlaps(pred_boxes, true_boxes)):

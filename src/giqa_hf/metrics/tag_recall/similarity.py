@@ -1,5 +1,4 @@
-"""How alike two object names are, in words alone: the default of Tag-Recall, without a model and without a
-download.
+"""How alike two object names are, in words alone: the default of Tag-Recall, which needs no download.
 
 The paper does not say which similarity it uses (spec A6). An embedding model can be passed instead; this one
 is a deterministic stand-in whose threshold of 0.5 means "the same head noun, not buried under other words".

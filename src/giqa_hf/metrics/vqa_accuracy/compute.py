@@ -1,10 +1,9 @@
 """VQA accuracy (paper Sec. 3.4 (2)).
 
 Acc (Y), for Yes/No questions: the first word Yes or No of the answer decides. An answer without either is
-    wrong, and
-counted apart as malformed. Acc (W), for What/Why/How: the mean of a judge's marks over 4. Acc (Total) weighs
-both with the number of their questions; (90 * Acc(Y) + 60 * Acc(W)) / 150 holds on every row of the paper's
-Tab. 5 (spec A6).
+wrong, and counted apart as malformed. Acc (W), for What/Why/How: the mean of a judge's marks over 4. Acc
+(Total) weighs both with the number of their questions; (90 * Acc(Y) + 60 * Acc(W)) / 150 holds on every row
+of the paper's Tab. 5 (spec A6).
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class VqaAccuracy(NamedTuple):
     acc_w: float | None
     """What/Why/How questions, 0..1; None without any, or without a mark."""
     acc_total: float | None
-    """All questions, 0..1; None when a part that has questions has no value."""
+    """All questions, 0..1; None without a judge, or when a kind that has questions has no accuracy."""
     yes_no: int
     """Yes/No questions."""
     correct: int
@@ -73,9 +72,11 @@ class VqaAccuracySums:
         """The value so far."""
         acc_y = self._correct / self._yes_no if self._yes_no else None
         acc_w = self._marks.mean
+        # Without a judge there is no total, also where no question asks for one: one rule, not two.
+        total = None if judge is None else total_accuracy(acc_y, self._yes_no, acc_w, self._what_why_how)
         marks = self._marks.result(judge)
         return VqaAccuracy(
-            acc_y, acc_w, total_accuracy(acc_y, self._yes_no, acc_w, self._what_why_how),
+            acc_y, acc_w, total,
             self._yes_no, self._correct, self._malformed, self._what_why_how,
             judge, marks.judged, marks.failures if judge is not None else 0,
         )  # fmt: skip

@@ -107,6 +107,16 @@ def _build_shard(work: Path, shard: int, lessons: int = 6) -> None:
     write_json(text_path, texts)
 
 
+def _shortened(lessons: list[list[list[str]]], rng: np.random.Generator) -> list[list[str]]:
+    """One lesson of a scene; beside a long description only one of the short exchanges, to save time."""
+    lesson = lessons[rng.integers(len(lessons))]
+    longest = max(range(len(lesson)), key=lambda i: len(lesson[i][1]))
+    if PLACE_REQUEST not in lesson[longest][0] or len(lesson) < 3:
+        return lesson
+    dropped = rng.choice([i for i in range(len(lesson)) if i != longest])
+    return [turn for i, turn in enumerate(lesson) if i != dropped]
+
+
 def _encode(tokenizer: Any, lesson: list[list[str]], image_tokens: int) -> tuple[list[int], list[int]]:
     ids: list[int] = []
     labels: list[int] = []
@@ -133,7 +143,7 @@ def batches(work: Path, tokenizer: Any, size: int, rng: np.random.Generator) -> 
         order = rng.permutation(len(lessons))
         for start in range(0, len(order) - 50 * size + 1, 50 * size):
             block = [
-                (int(i), *_encode(tokenizer, lessons[i][rng.integers(len(lessons[i]))], image_tokens))
+                (int(i), *_encode(tokenizer, _shortened(lessons[i], rng), image_tokens))
                 for i in order[start : start + 50 * size]
             ]
             block.sort(key=lambda sample: len(sample[1]))

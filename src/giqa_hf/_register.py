@@ -1,0 +1,106 @@
+"""The one thing that importing giqa_hf does beside defining names: our names become known to datasets and evaluate.
+
+`load_dataset("giqa-160k")` and `evaluate.load("giqa_bench")` are to work from any folder and offline. Neither
+library has a public hook for that: a bare name means a folder below the working directory or a repo of Hugging
+Face's own namespace. So the one function of each that turns a name into a module is wrapped, for exactly our names;
+every other name goes through untouched. Nothing is imported here: a library that is not loaded yet is wrapped at the
+moment when it is. tests/test_register.py fails loudly when upstream changes.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.abc
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+SYNTH = "giqa-synth"
+PUBLISHED = ("giqa-160k", "giqa-bench")
+METRICS = {"giqa_bench": Path(__file__).parent / "metrics" / "giqa_bench"}
+_MARK = "_giqa_hf_wrapped"
+
+
+def register() -> None:
+    """Make our names known, now or when the library is imported; calling it again changes nothing."""
+    _when_imported("datasets.load", wrap_datasets)
+    _when_imported("evaluate.loading", wrap_evaluate)
+
+
+def wrap_datasets(module: ModuleType) -> None:
+    """Let `datasets.load.dataset_module_factory` know our three dataset names."""
+    original = module.dataset_module_factory
+    if hasattr(original, _MARK):
+        return
+
+    @functools.wraps(original)
+    def dataset_module_factory(path: str, *args: Any, **kwargs: Any) -> Any:
+        if path == SYNTH:
+            from . import __version__
+
+            builder = "giqa_hf.builders.synth.dataset"
+            return module.DatasetModule(builder, f"giqa_hf-{__version__}", {"dataset_name": SYNTH})
+        if path in PUBLISHED and not _is_dataset_folder(path):
+            from .builders.published import locate
+
+            return original(locate(path, kwargs.pop("data_dir", None)), *args, **kwargs)
+        return original(path, *args, **kwargs)
+
+    setattr(dataset_module_factory, _MARK, True)
+    module.dataset_module_factory = dataset_module_factory  # type: ignore[attr-defined]
+
+
+def wrap_evaluate(module: ModuleType) -> None:
+    """Let `evaluate.loading.evaluation_module_factory` know our metrics."""
+    original = module.evaluation_module_factory
+    if hasattr(original, _MARK):
+        return
+
+    @functools.wraps(original)
+    def evaluation_module_factory(path: str, *args: Any, **kwargs: Any) -> Any:
+        return original(str(METRICS.get(path, path)), *args, **kwargs)
+
+    setattr(evaluation_module_factory, _MARK, True)
+    module.evaluation_module_factory = evaluation_module_factory  # type: ignore[attr-defined]
+
+
+def _is_dataset_folder(path: str) -> bool:
+    """Whether a folder of that name below the working directory holds a build: datasets' own rule goes first."""
+    return Path(path).is_dir() and any(Path(path).rglob("*.parquet"))
+
+
+def _when_imported(name: str, wrap: Callable[[ModuleType], None]) -> None:
+    if name in sys.modules:
+        wrap(sys.modules[name])
+    elif not any(isinstance(finder, _Watch) and finder.name == name for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Watch(name, wrap))
+
+
+class _Watch(importlib.abc.MetaPathFinder):
+    """Finds nothing itself; when the module of its name is imported, wraps it right after it has run."""
+
+    def __init__(self, name: str, wrap: Callable[[ModuleType], None]) -> None:
+        self.name = name
+        self.wrap = wrap
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self.name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            self.wrap(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
