@@ -9,8 +9,10 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 BIN := .venv/bin
-# -qq: errors only. What pip did and warned of stands in .venv/pip.log.
-PIP := $(BIN)/python -m pip install -qq --progress-bar off --disable-pip-version-check --log .venv/pip.log --constraint constraints.txt
+# What pip says goes into .venv/pip.log: its end is shown when pip fails, its errors are shown even when it does not.
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
+LOGGED = >.venv/pip.log 2>&1 || { tail -n 40 .venv/pip.log; echo "make: pip failed, see .venv/pip.log"; exit 1; } >&2; \
+    grep '^ERROR' .venv/pip.log >&2 || true
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -47,10 +49,10 @@ $(BIN)/python:
 # Each stamp stands for one set of extras; [dev] holds all of [quickstart], so its stamp makes both.
 .venv/.stamp-quickstart: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing giqa-hf into .venv (the first time this takes a few minutes)"
-	@$(PIP) $(PIP_ARGS) --editable '.[quickstart]' || { echo "make: pip failed, see .venv/pip.log" >&2; exit 1; }
+	@$(PIP) --editable '.[quickstart]' $(LOGGED)
 	@touch $@
 
 .venv/.stamp-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing giqa-hf and its developers' tools into .venv (the first time this takes a few minutes)"
-	@$(PIP) $(PIP_ARGS) --editable '.[quickstart,dev]' || { echo "make: pip failed, see .venv/pip.log" >&2; exit 1; }
+	@$(PIP) --editable '.[quickstart,dev]' $(LOGGED)
 	@touch .venv/.stamp-quickstart $@

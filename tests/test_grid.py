@@ -60,7 +60,9 @@ def test_every_span_of_a_large_grid_survives(cols, rows, policy):
     of_cols, of_rows = spans(cols), spans(rows)
     of_cols, of_rows = of_cols[:: 17 if cols > 100 else 1], of_rows[:: 17 if rows > 100 else 1]
     longest = max(len(of_cols), len(of_rows))
-    pairs = pairs_of(rng.permutation(np.resize(of_cols, (longest, 2))), np.resize(of_rows, (longest, 2)), grid)
+    pairs = pairs_of(
+        rng.permutation(np.resize(of_cols, (longest, 2))), np.resize(of_rows, (longest, 2)), grid
+    )
     np.testing.assert_array_equal(grid.encode(grid.decode(pairs, policy)), pairs)
 
 

@@ -97,7 +97,9 @@ def test_a_region_of_its_own_has_no_boxes_and_shares_none():
         GroundedText(TEXT, [tower()]),
         GroundedText(TEXT, [tower(), candles(boxes_norm=[BOX])]),  # a box less
         GroundedText(TEXT, [tower(), candles(boxes_norm=[OTHER, BOX])]),  # another order of boxes
-        GroundedText(TEXT, [tower(boxes_norm=[[0.1 + 1e-12, 0.2, 0.3, 0.4]]), candles()]),  # exactly means exactly
+        GroundedText(
+            TEXT, [tower(boxes_norm=[[0.1 + 1e-12, 0.2, 0.3, 0.4]]), candles()]
+        ),  # exactly means exactly
         GroundedText(TEXT, [tower(statuses=("clipped",)), candles()]),
         GroundedText(TEXT, [tower(quality="blurred"), candles()]),
         GroundedText(TEXT, [tower(effect="negative"), candles()]),

@@ -64,7 +64,9 @@ def vqa(**changes):
         row(answer_regions=[]),
         row(answer_regions=[region(boxes_norm=[])]),  # a phrase without a box
         row(answer_regions=[region(quality=None, effect=None)]),
-        row(answer_regions=[region(effect="no impact"), region(phrase="is", span=(8, 10), effect="positive")]),
+        row(
+            answer_regions=[region(effect="no impact"), region(phrase="is", span=(8, 10), effect="positive")]
+        ),
         row(answer_regions=[region(boxes_norm=np.array([[0.0, 0.0, 1.0, 1.0]]))]),
         row(width=np.int32(8)),
         {key: value for key, value in row().items() if key != "image"},  # rows of text tables have none
@@ -151,7 +153,9 @@ def test_a_bad_box_is_named_by_its_place_and_value(box, field):
     validate_row(good)
     with pytest.raises(DataError) as caught:
         validate_row(bad, "row 3")
-    assert str(caught.value).startswith(f"row 3, field {field}[0].boxes_norm[1]: expected finite 0 <= x1 <= x2 <= 1")
+    assert str(caught.value).startswith(
+        f"row 3, field {field}[0].boxes_norm[1]: expected finite 0 <= x1 <= x2 <= 1"
+    )
     assert str(caught.value).endswith(f"found {box!r}")
 
 
@@ -181,7 +185,9 @@ def test_regions_of_and_grounded_of_are_each_others_inverse():
     grounded = GroundedText(
         "The dog and a cat.",
         [
-            Region("dog", (4, 7), [[0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1]], quality="too dark", effect="negative"),
+            Region(
+                "dog", (4, 7), [[0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1]], quality="too dark", effect="negative"
+            ),
             Region("cat", (14, 17)),
         ],
     )
@@ -208,7 +214,9 @@ def test_rows_survive_datasets_and_parquet(tmp_path):
         assert (image.size, image.tobytes()) == (other.size, other.convert("RGB").tobytes())
         for field in ("question", "answer"):
             assert grounded_of(theirs, field) == grounded_of(ours, field)  # boxes to the last bit
-        assert {k: v for k, v in theirs.items() if k != "image"} == {k: v for k, v in ours.items() if k != "image"}
+        assert {k: v for k, v in theirs.items() if k != "image"} == {
+            k: v for k, v in ours.items() if k != "image"
+        }
 
 
 def test_features_hold_lists_of_regions_not_regions_of_lists():

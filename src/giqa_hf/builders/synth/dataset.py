@@ -7,6 +7,7 @@ photographs that a model has never seen.
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+from PIL import Image
 
 from ...schema import features
 from .rows import QuestionAnswer, des_row, open_pairs, vqa_row, yes_no_pairs
@@ -22,19 +24,23 @@ from .scenes import Scene, Split, make_scene
 OPEN_TYPES = ("what", "why", "how")
 OPEN_SHARES = (0.5, 0.3, 0.2)
 """Shares of What, Why and How, those of GIQA-Bench (30, 18 and 12 of 60; paper Sec. 3.4)."""
+SHARD_SCENES = 250
 _SPLIT_STREAM = {"train": 0, "bench": 1}
 
 
-def synth_rows(split: Split, scenes: int, seed: int = 0, vqa_per_scene: int = 2) -> Iterator[dict[str, Any]]:
-    """Draw the rows of one split, scene by scene.
+def synth_rows(
+    split: Split, scenes: int, seed: int = 0, vqa_per_scene: int = 2, *, first: int = 0
+) -> Iterator[dict[str, Any]]:
+    """Draw rows of one split, scene by scene.
 
-    Over the whole split Yes = No and Yes/No = What/Why/How, exactly.
+    Over these scenes Yes = No and Yes/No = What/Why/How, exactly.
 
     Args:
         split (`str`): `"train"` or `"bench"`.
         scenes (`int`): number of pictures; even, so that Yes and No come out equal.
         seed (`int`, *optional*, defaults to `0`): another seed draws other pictures; splits never share a stream.
         vqa_per_scene (`int`, *optional*, defaults to `2`): VQA rows per picture, half Yes/No, half open; even.
+        first (`int`, *optional*, defaults to `0`): number of the first scene, to draw a split in parts.
 
     Returns:
         `Iterator[dict]`: rows as `giqa_hf.schema.features` describes them, images as PIL images.
@@ -43,14 +49,14 @@ def synth_rows(split: Split, scenes: int, seed: int = 0, vqa_per_scene: int = 2)
         if value < 0 or value % 2:
             raise ValueError(f"giqa-synth: expected {name} even and at least 0 (Yes = No, Y = W), got {value}")
     owed: Counter[str] = Counter()
-    for index in range(scenes):
+    for index in range(first, first + scenes):
         rng = np.random.default_rng([seed, _SPLIT_STREAM[split], index])
         scene = make_scene(split, rng)
         for number in range(vqa_per_scene // 2):
             owed["yes" if (index + number) % 2 == 0 else "no"] += 1
             owed[str(rng.choice(OPEN_TYPES, p=OPEN_SHARES))] += 1
         pairs = _pay(owed, scene, rng)
-        while index == scenes - 1 and owed.total():  # the last scene must be able to settle the account
+        while index == first + scenes - 1 and owed.total():  # the last scene must be able to settle the account
             scene = make_scene(split, rng)
             pairs = [] if not scene.spoiled else pairs
             pairs += _pay(owed, scene, rng) if scene.spoiled else []
@@ -110,12 +116,30 @@ class GiqaSynth(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
         )
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
+        sizes: dict[Split, int] = {"train": self.config.train_scenes, "bench": self.config.test_scenes}
         return [
-            datasets.SplitGenerator("train", gen_kwargs={"part": "train", "scenes": self.config.train_scenes}),
-            datasets.SplitGenerator("test", gen_kwargs={"part": "bench", "scenes": self.config.test_scenes}),
+            datasets.SplitGenerator(name, gen_kwargs={"part": part, "shards": _shards(sizes[part])})
+            for name, part in (("train", "train"), ("test", "bench"))
         ]
 
-    def _generate_examples(self, part: Split, scenes: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        drawn = synth_rows(part, scenes, self.config.seed, self.config.vqa_per_scene)
-        for key, row in enumerate(row for row in drawn if row["task"] in self.config.tasks):
-            yield key, row
+    def _generate_examples(
+        self, part: Split, shards: list[tuple[int, int]]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        for first, scenes in shards:
+            encoded: dict[str, Any] = {"image_id": None}
+            drawn = synth_rows(part, scenes, self.config.seed, self.config.vqa_per_scene, first=first)
+            for key, row in enumerate(row for row in drawn if row["task"] in self.config.tasks):
+                if row["image_id"] != encoded["image_id"]:  # the rows of one scene stand together
+                    encoded = {"image_id": row["image_id"], "image": _png(row["image"], row["image_id"])}
+                yield f"{first}-{key}", {**row, "image": encoded["image"]}
+
+
+def _shards(scenes: int) -> list[tuple[int, int]]:
+    """Parts of a split, `(first, count)`, that several processes may draw; an empty split is one empty part."""
+    return [(first, min(SHARD_SCENES, scenes - first)) for first in range(0, scenes, SHARD_SCENES)] or [(0, 0)]
+
+
+def _png(image: Image.Image, image_id: str) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return {"bytes": buffer.getvalue(), "path": f"{image_id}.png"}

@@ -25,10 +25,11 @@ from ...builders.questions import STEMS
 from ...builders.synth import words
 from ...builders.synth.rows import describe, fill
 from ...builders.synth.scenes import Scene, SceneObject, make_scene
-from ...files import write_json
+from ...files import atomic_write, write_json
 from ...grid import Grid
 from ...grounded_text import GroundedText
 from .architecture import IMAGE_SIDE_PX, make_model, make_processor, train_tokenizer
+from .tower import PatchHeads, PatchLabels, patch_labels
 
 SEED = 20261121
 PLACE_REQUEST = "Say rows and columns."
@@ -98,13 +99,106 @@ def _build_shard(work: Path, shard: int, lessons: int = 6) -> None:
     grid, rng = Grid(), np.random.default_rng([SEED, shard])
     side = (IMAGE_SIDE_PX, IMAGE_SIDE_PX)
     pixels = np.empty((SHARD, *side, 3), dtype=np.uint8)
-    texts = []
+    texts, labels = [], []
     for index in range(SHARD):
         scene = make_scene("train", rng)
         pixels[index] = np.asarray(scene.image.resize(side, Image.Resampling.BICUBIC))
+        labels.append(patch_labels(scene))
         texts.append([turns(scene, rng, grid) for _ in range(lessons)])
     np.save(work / f"pixels-{shard:03d}.npy", pixels)
+    np.savez(work / f"labels-{shard:03d}.npz", **_stacked(labels)._asdict())
     write_json(text_path, texts)
+
+
+def _stacked(labels: list[PatchLabels]) -> PatchLabels:
+    return PatchLabels(*(np.stack(column) for column in zip(*labels, strict=True)))
+
+
+def _normalised(raw: np.ndarray) -> Any:
+    """Pixels (B, H, W, 3) in 0..255 as the processor hands them to the tower: (B, 3, H, W), CLIP's mean and spread."""
+    import torch
+
+    mean = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
+    std = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+    return torch.from_numpy((raw.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+
+
+def pretrain_tower(work: Path, model: Any, minutes: float, size: int, peak: float, bf16: bool) -> None:
+    """Teach the vision tower by patch labels for `minutes`, with mirrored copies; see `tower`.
+
+    The state is kept in `tower.pt`, every minute, so that an interrupted training goes on.
+    """
+    import torch
+
+    tower, heads = model.model.vision_tower, PatchHeads()
+    optimizer = torch.optim.AdamW([*tower.parameters(), *heads.module.parameters()], lr=peak, weight_decay=0.05)
+    path, spent, seen = work / "tower.pt", 0.0, 0
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        tower.load_state_dict(state["tower"])
+        heads.module.load_state_dict(state["heads"])
+        optimizer.load_state_dict(state["optimizer"])
+        spent, seen = state["spent"], state["seen"]
+    rng = np.random.default_rng([SEED, 11, seen])
+    clock, told, losses = time.monotonic(), time.monotonic(), []
+    while (done := (spent + time.monotonic() - clock) / (60 * minutes)) < 1:
+        paths = sorted(work.glob("labels-*.npz"))
+        shard = paths[rng.integers(len(paths))]
+        labels = PatchLabels(**np.load(shard))
+        pixels = np.load(str(shard).replace("labels", "pixels").replace(".npz", ".npy"), mmap_mode="r")
+        order = rng.permutation(SHARD)
+        for start in range(0, SHARD - size + 1, size):
+            chosen = np.sort(order[start : start + size])
+            raw, own = pixels[chosen], PatchLabels(*(column[chosen] for column in labels))
+            if rng.random() < 0.5:
+                raw, own = raw[:, :, ::-1], _mirrored(own)
+            done = (spent + time.monotonic() - clock) / (60 * minutes)
+            for group in optimizer.param_groups:
+                warm = min(1.0, (seen + size) / (100 * size))
+                group["lr"] = peak * warm * max(0.02, 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+                features = tower(pixel_values=_normalised(raw)).last_hidden_state[:, 1:]
+                loss = heads.loss(features, own)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            seen += size
+            losses.append(loss.item())
+        if time.monotonic() - told > 60:
+            told = time.monotonic()
+            rate = seen / (spent + told - clock)
+            print(f"tower: seen {seen} loss {np.mean(losses[-30:]):.4f} {rate:.0f}/s {done:.0%}", flush=True)
+            state = {"tower": tower.state_dict(), "heads": heads.module.state_dict(), "seen": seen,
+                     "optimizer": optimizer.state_dict(), "spent": spent + told - clock}  # fmt: skip
+            torch.save(state, path.with_suffix(".part"))
+            path.with_suffix(".part").replace(path)
+
+
+def see_pool(work: Path, model: Any, size: int) -> None:
+    """Let the finished tower look at every picture of the pool once; the features stay in half precision."""
+    import torch
+
+    model.eval()
+    for path in sorted(work.glob("pixels-*.npy")):
+        target = work / path.name.replace("pixels", "features")
+        if target.exists():
+            continue
+        pixels = np.load(path, mmap_mode="r")
+        with torch.inference_mode():
+            seen = [
+                model.model.vision_tower(pixel_values=_normalised(pixels[i : i + size])).last_hidden_state[:, 1:]
+                for i in range(0, SHARD, size)
+            ]
+        with atomic_write(target) as file:
+            np.save(file, torch.cat(seen).half().numpy())
+
+
+def _mirrored(labels: PatchLabels) -> PatchLabels:
+    boxes = labels.boxes_norm[:, :, ::-1].copy()
+    on_thing = labels.names[:, :, ::-1, None] > 0
+    boxes = np.where(on_thing, np.stack([1 - boxes[..., 2], boxes[..., 1], 1 - boxes[..., 0], boxes[..., 3]], -1), 0)
+    return PatchLabels(labels.names[:, :, ::-1].copy(), labels.families[:, :, ::-1].copy(), boxes)
 
 
 def _shortened(lessons: list[list[list[str]]], rng: np.random.Generator) -> list[list[str]]:
@@ -136,9 +230,7 @@ def batches(work: Path, tokenizer: Any, size: int, rng: np.random.Generator) -> 
     image_tokens = (IMAGE_SIDE_PX // 16) ** 2
     paths = sorted(work.glob("lessons-*.json"))
     lessons = [lesson for path in paths for lesson in json.loads(path.read_text())]
-    pixels = [np.load(str(path).replace("lessons", "pixels").replace(".json", ".npy"), mmap_mode="r") for path in paths]
-    mean = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
-    std = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+    features = [np.load(work / path.name.replace("lessons", "features").replace("json", "npy"), mmap_mode="r") for path in paths]
     while True:
         order = rng.permutation(len(lessons))
         for start in range(0, len(order) - 50 * size + 1, 50 * size):
@@ -151,17 +243,17 @@ def batches(work: Path, tokenizer: Any, size: int, rng: np.random.Generator) -> 
             for group in (groups[i] for i in rng.permutation(len(groups))):
                 longest = max(len(ids) for _, ids, _ in group)
                 pad = tokenizer.pad_token_id
-                raw = np.stack([pixels[i // SHARD][i % SHARD] for i, _, _ in group])
-                values = (raw.astype(np.float32) / 255 - mean) / std
                 yield {
-                    "pixel_values": torch.from_numpy(values).permute(0, 3, 1, 2).contiguous(),
+                    "features": torch.from_numpy(np.stack([features[i // SHARD][i % SHARD] for i, _, _ in group])),
                     "input_ids": torch.tensor([ids + [pad] * (longest - len(ids)) for _, ids, _ in group]),
                     "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for _, ids, _ in group]),
                     "labels": torch.tensor([lab + [IGNORED] * (longest - len(lab)) for _, _, lab in group]),
                 }
 
 
-def pretrain(work: Path, out: Path, minutes: float, size: int, peak: float, bf16: bool) -> None:
+def pretrain(
+    work: Path, out: Path, minutes: float, size: int, peak: float, bf16: bool, tower_minutes: float
+) -> None:
     """Train for `minutes` of this machine's time with a one-cycle learning rate, saving every five minutes."""
     import torch
 
@@ -173,8 +265,12 @@ def pretrain(work: Path, out: Path, minutes: float, size: int, peak: float, bf16
     model = make_model(tokenizer)
     model.set_attn_implementation("eager")  # on a CPU faster than sdpa at this width, with bfloat16 by a quarter
     print(f"{model.num_parameters():,} parameters, {len(tokenizer)} tokens", flush=True)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    pretrain_tower(work, model, tower_minutes, 2 * size, peak, bf16)
+    see_pool(work, model, size)
+    model.model.vision_tower.requires_grad_(False)  # as in LLaVA: the tower stays as it is from here on
+    learned = [p for p in model.parameters() if p.requires_grad]
+    decayed = [p for p in learned if p.ndim > 1]
+    others = [p for p in learned if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}],
         lr=peak, betas=(0.9, 0.98),
@@ -197,7 +293,12 @@ def pretrain(work: Path, out: Path, minutes: float, size: int, peak: float, bf16
         for group in optimizer.param_groups:
             group["lr"] = peak * warm * (0.02 + 0.98 * decay)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            loss = model(**batch).loss
+            pictures = model.model.multi_modal_projector(batch.pop("features").float())
+            ids = batch.pop("input_ids")
+            words_and_patches = model.get_input_embeddings()(ids).masked_scatter(
+                (ids == model.config.image_token_id)[..., None], pictures.float()
+            )
+            loss = model(inputs_embeds=words_and_patches, **batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -243,13 +344,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--scenes", type=int, default=20_000)
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--tower-minutes", type=float, default=15.0, help="for the vision tower, before the captions")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast, for processors that have it")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     build_pool(args.work, args.scenes)
-    pretrain(args.work, args.out, args.minutes, args.batch, args.peak, args.bf16)
+    pretrain(args.work, args.out, args.minutes, args.batch, args.peak, args.bf16, args.tower_minutes)
 
 
 if __name__ == "__main__":
