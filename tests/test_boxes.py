@@ -17,9 +17,9 @@ REVERSED = [4.0, 2.0, 0.0, 0.0]
 
 
 @st.composite
-def whole_boxes(draw, count=st.integers(0, 5), side=12):
+def whole_boxes(draw, side=12):
     """Ordered boxes with whole corners, so that areas can be counted in pixels."""
-    number = draw(count)
+    number = draw(st.integers(0, 5))
     corners = [sorted(draw(st.tuples(*[st.integers(0, side)] * 2))) for _ in range(2 * number)]
     rows = [[x[0], y[0], x[1], y[1]] for x, y in zip(corners[::2], corners[1::2], strict=True)]
     return np.array(rows, dtype=np.float64).reshape(-1, 4)

@@ -54,8 +54,9 @@ def test_every_pair_survives_decode_and_encode(cols, rows, count, policy):
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize(("cols", "rows"), [(100, 100), (1000, 1000), (1000, 3), (999, 997)])
 def test_every_span_of_a_large_grid_survives(cols, rows, policy):
-    """100 x 100 has 25,502,500 pairs. x and y never mix, so all spans of each axis are walked (5,050 of 100 cells,
-    500,500 of 1000, of which every seventeenth here), each beside a span of the other axis drawn by a fixed seed."""
+    """100 x 100 has 25,502,500 pairs. x and y never mix, so all spans of each axis are walked (5,050 of 100
+    cells, 500,500 of 1000, of which every seventeenth here), each beside a span of the other axis drawn by a
+    fixed seed."""
     grid, rng = Grid(cols, rows), np.random.default_rng(0)
     of_cols, of_rows = spans(cols), spans(rows)
     of_cols, of_rows = of_cols[:: 17 if cols > 100 else 1], of_rows[:: 17 if rows > 100 else 1]
@@ -139,7 +140,7 @@ def test_every_edge_opens_its_cell_and_closes_the_one_before(cols):
 @pytest.mark.parametrize(
     ("cells", "policy", "box"),
     [
-        # Fig. 5's bicycle, measured on the figure: 6 = row 0, column 6: (6.5 / 20, 0.5 / 20); 399: (19.5 / 20) twice
+        # Fig. 5's bicycle, as measured: 6 = row 0, column 6: (6.5 / 20, 0.5 / 20); 399: (19.5 / 20) twice
         ([6, 399], "paper", [0.325, 0.025, 0.975, 0.975]),
         ([6, 399], "expand", [0.325, 0.025, 0.975, 0.975]),
         ([6, 399], "edges", [0.3, 0.0, 1.0, 1.0]),
@@ -242,6 +243,11 @@ def test_encode_refuses_by_value(bad, says):
         ([[-1, 5]], r"cells\[0\].*\[-1, 5\]"),
         ([[40, 5]], r"cells\[0\].*\[40, 5\]"),  # right above left
         ([[25, 44]], r"cells\[0\].*\[25, 44\]"),  # right below, but one column left of left
+        ([[400, 399]], r"cells\[0\].*\[400, 399\]"),  # left past the last cell
+        ([[400, 400]], r"cells\[0\].*\[400, 400\]"),
+        ([[-5, -3]], r"cells\[0\].*\[-5, -3\]"),
+        ([[0, -1]], r"cells\[0\].*\[0, -1\]"),
+        ([[0, 2**62]], r"cells\[0\].*\[0, 4611686018427387904\]"),
         ([[0.0, 5.0]], "float64"),  # not integers
         ([[True, True]], "bool"),
         ([3, 5], r"\(2,\)"),  # one bare pair
@@ -251,6 +257,30 @@ def test_encode_refuses_by_value(bad, says):
 def test_decode_refuses_by_value(cells, says):
     with pytest.raises(ValueError, match=says):
         Grid().decode(cells)
+
+
+def test_many_boxes_are_those_of_one_by_one_and_a_late_fault_is_named_by_its_row():
+    """The work is done in blocks: rows at their seams, and a row number counted over all of them."""
+    grid, rng = Grid(), np.random.default_rng(2)
+    corners = np.sort(rng.uniform(0, 1, (40_001, 2, 2)), axis=1)
+    boxes = np.concatenate([corners[:, 0], corners[:, 1]], axis=1)
+    cells = grid.encode(boxes)
+    some = [0, 1, 16_383, 16_384, 16_385, 32_767, 32_768, 39_999, 40_000]
+    for row in some:
+        np.testing.assert_array_equal(grid.encode(boxes[row : row + 1])[0], cells[row])
+        for policy in POLICIES:
+            np.testing.assert_array_equal(
+                grid.decode(cells[row : row + 1], policy)[0], grid.decode(cells, policy)[row]
+            )
+    for row in some:
+        late = boxes.copy()
+        late[row, 2] = np.nan
+        with pytest.raises(ValueError, match=rf"boxes_norm\[{row}\].*nan"):
+            grid.encode(late)
+        late = cells.copy()
+        late[row] = (5, 400)
+        with pytest.raises(ValueError, match=rf"cells\[{row}\].*\[5, 400\]"):
+            grid.decode(late)
 
 
 def test_an_unknown_policy_is_named_with_those_that_exist():
@@ -267,12 +297,12 @@ def test_a_grid_has_one_to_a_thousand_cells_a_side(side):
 
 
 def test_ceiling_by_hand():
-    # 2 x 2 cells. The whole image decodes to its centres: .5 * .5 = 1/4. A box inside the first cell is a point
-    # under Eq. 2 (IoU 0) and the cell when expanded: .2 * .4 / .25 = .32.
+    # 2 x 2 cells. The whole image decodes to its centres: .5 * .5 = 1/4. A box inside the first cell is a
+    # point under Eq. 2 (IoU 0) and the cell when expanded: .2 * .4 / .25 = .32.
     boxes = [[0, 0, 1, 1], [0.1, 0.1, 0.3, 0.5]]
     grid = Grid(2, 2)
     paper, expand, edges = (grid.ceiling(boxes, policy) for policy in ("paper", "expand", "edges"))
-    assert paper == Ceiling(mean_iou=0.125, zero_area_share=0.5, below_half_share=1.0, count=2)
+    assert paper == Ceiling(mean_iou=0.125, zero_area_share=0.5, below_half_share=1.0, box_count=2)
     assert expand.mean_iou == pytest.approx((0.25 + 0.32) / 2)
     assert (expand.zero_area_share, expand.below_half_share) == (0.0, 1.0)
     assert edges.mean_iou == pytest.approx((1.0 + 0.32) / 2)

@@ -1,7 +1,7 @@
 """Our names in `datasets` and `evaluate`: literal, from an empty folder, offline, in both import orders.
 
-What a fresh interpreter does is tried in one: two children, one per import order, run `CHILD` and hand back what
-they saw. The last part fails loudly when upstream changes what `_register` wraps.
+What a fresh interpreter does is tried in one: two children, one per import order, run `CHILD` and hand back
+what they saw. The last part fails loudly when upstream changes what `_register` wraps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from giqa_hf.schema import features
 
 SRC = Path(giqa_hf.__file__).parents[1]
 METRIC = Path(giqa_hf.__file__).parent / "metrics" / "giqa_bench"
-# evaluate imports transformers where it is installed, and that torch: hidden while it looks, which saves ten seconds.
+# evaluate imports transformers if installed, and that torch: hidden while it looks, to save ten seconds.
 FIRST = {
     "giqa_hf first": "import sys; sys.modules['transformers'] = None; import giqa_hf, datasets, evaluate",
     "giqa_hf last": "import sys; sys.modules['transformers'] = None; import datasets, evaluate, giqa_hf",
@@ -41,7 +41,8 @@ from datasets import load_dataset
 seen, few, build = {}, dict(train_scenes=2, test_scenes=2), sys.argv[1]
 def plain(row): return {key: value for key, value in row.items() if key != "image"}
 def rows(name, *args, **options):
-    return {split: [plain(row) for row in part] for split, part in load_dataset(name, *args, **options).items()}
+    parts = load_dataset(name, *args, **options)
+    return {split: [plain(row) for row in part] for split, part in parts.items()}
 def error(call):
     try: call()
     except Exception as raised: return type(raised).__name__, str(raised)
@@ -70,7 +71,9 @@ by_path = evaluate.load(sys.argv[2])
 seen["metric by path"] = by_path.compute(predictions=["Yes."], references=[row])["VQA Acc (Y)"]
 seen["no metric"] = error(lambda: evaluate.load("giqa_bank"))
 seen["configs"] = error(lambda: seen.update(names=datasets.get_dataset_config_names("giqa-synth")))
-def state(): return datasets.load.dataset_module_factory, evaluate.loading.evaluation_module_factory, len(sys.meta_path)
+def state():
+    wrapped = datasets.load.dataset_module_factory, evaluate.loading.evaluation_module_factory
+    return wrapped, len(sys.meta_path)
 before = state()
 giqa_hf.register(); giqa_hf.register()
 seen["again changes nothing"] = before == state()
@@ -88,14 +91,15 @@ json.dump(seen, sys.stdout)
 CHILD_WITHOUT_DATA = """
 import json, os, socket, sys
 import giqa_hf
-seen = {"heavy": sorted({"torch", "datasets", "evaluate", "transformers", "PIL"} & set(sys.modules)), "calls": []}
+heavy = {"torch", "datasets", "evaluate", "transformers", "PIL"}
+seen = {"heavy": sorted(heavy & set(sys.modules)), "calls": []}
 def refuse(*args, **options):
     seen["calls"].append(str(args[:2])); raise OSError("no network in this test")
 import datasets
 socket.getaddrinfo = refuse
 socket.socket.connect = refuse
 for name in ("giqa-160k", "giqa-bench"):
-    for options in ({}, {"streaming": True}, {"name": "des"}, {"data_dir": "/no/such/folder"}, {"data_dir": "."}):
+    for options in ({}, {"streaming": True}, {"name": "des"}, {"data_dir": "/no/such"}, {"data_dir": "."}):
         try: datasets.load_dataset(name, **options)
         except Exception as raised: seen[f"{name} {sorted(options)}"] = [type(raised).__name__, str(raised)]
 seen["without a namespace"] = len(seen["calls"])
@@ -139,9 +143,11 @@ def build(tmp_path_factory):
     for split, count in (("train", 3), ("test", 1)):
         rows = [
             {
-                "image": Image.new("RGB", (6, 4), (number, 0, 0)), "image_id": f"{split}-{number}", "width": 6,
-                "height": 4, "source": "drawn", "license": "CC0", "task": "des", "question_type": None,
-                "question": "How good?", "question_regions": [], "answer": "The dog.", "answer_regions": [region],
+                "image": Image.new("RGB", (6, 4), (number, 0, 0)), "image_id": f"{split}-{number}",
+                "width": 6, "height": 4, "source": "drawn", "license": "CC0",
+                "task": "des", "question_type": None,
+                "question": "How good?", "question_regions": [],
+                "answer": "The dog.", "answer_regions": [region],
             }
             for number in range(count)
         ]  # fmt: skip
@@ -347,7 +353,7 @@ def test_upstream_datasets_looks_the_function_up_in_its_module(monkeypatch, call
         raise GoneThroughError(path)
 
     monkeypatch.setattr(datasets.load, "dataset_module_factory", here)
-    with pytest.raises(GoneThroughError, match="^giqa-"):
+    with pytest.raises(GoneThroughError, match=r"^giqa-"):
         call()
 
 

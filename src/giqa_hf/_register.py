@@ -10,6 +10,7 @@ moment when it is. tests/test_register.py fails loudly when upstream changes.
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.abc
 import importlib.util
 import sys
@@ -40,11 +41,10 @@ def wrap_datasets(module: ModuleType) -> None:
     @functools.wraps(original)
     def dataset_module_factory(path: str, *args: Any, **kwargs: Any) -> Any:
         if path == SYNTH:
-            from . import __version__
-
-            builder = "giqa_hf.builders.synth.dataset"
-            return module.DatasetModule(builder, f"giqa_hf-{__version__}", {"dataset_name": SYNTH})
-        if path in PUBLISHED and not _is_dataset_folder(path):
+            return module.DatasetModule(
+                "giqa_hf.builders.synth.dataset", _source_hash(), {"dataset_name": SYNTH}
+            )
+        if path in PUBLISHED and (kwargs.get("data_dir") is not None or not _is_dataset_folder(path)):
             from .builders.published import locate
 
             return original(locate(path, kwargs.pop("data_dir", None)), *args, **kwargs)
@@ -52,6 +52,9 @@ def wrap_datasets(module: ModuleType) -> None:
 
     setattr(dataset_module_factory, _MARK, True)
     module.dataset_module_factory = dataset_module_factory  # type: ignore[attr-defined]
+    inspecting = sys.modules.get("datasets.inspect")  # holds the name since its own import
+    if inspecting is not None:
+        inspecting.dataset_module_factory = dataset_module_factory  # type: ignore[attr-defined]
 
 
 def wrap_evaluate(module: ModuleType) -> None:
@@ -66,6 +69,15 @@ def wrap_evaluate(module: ModuleType) -> None:
 
     setattr(evaluation_module_factory, _MARK, True)
     module.evaluation_module_factory = evaluation_module_factory  # type: ignore[attr-defined]
+
+
+def _source_hash() -> str:
+    """Of the code that draws giqa-synth: datasets' cache must not serve the rows of another version of it."""
+    package = Path(__file__).parent
+    sources = sorted(
+        [*package.glob("builders/**/*.py"), *package.glob("distortions/*.py"), package / "schema.py"]
+    )
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 def _is_dataset_folder(path: str) -> bool:

@@ -188,5 +188,7 @@ def _as_pairs(cells: npt.ArrayLike) -> Cells:
     if pairs.size == 0:
         return np.zeros((0, 2), dtype=np.int64)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
-        raise ValueError(f"cells: expected integers of shape (N, 2), got {pairs.dtype} of shape {pairs.shape}")
+        raise ValueError(
+            f"cells: expected integers of shape (N, 2), got {pairs.dtype} of shape {pairs.shape}"
+        )
     return pairs.astype(np.int64, copy=False)

@@ -59,7 +59,11 @@ class Region:
     effect: str | None = None
 
     def __post_init__(self) -> None:
-        if type(self.boxes_norm) is not np.ndarray or self.boxes_norm.ndim != 2 or self.boxes_norm.shape[1] != 4:
+        if (
+            type(self.boxes_norm) is not np.ndarray
+            or self.boxes_norm.ndim != 2
+            or self.boxes_norm.shape[1] != 4
+        ):
             self.boxes_norm = as_boxes(self.boxes_norm)
         if self.statuses and len(self.statuses) != len(self.boxes_norm):
             raise ValueError(
@@ -104,7 +108,11 @@ class GroundedText:
         end_before = 0
         for region in self.regions:
             start, end = region.span
-            if start < end_before or self.text[start:end] != region.phrase or end - start != len(region.phrase):
+            if (
+                start < end_before
+                or self.text[start:end] != region.phrase
+                or end - start != len(region.phrase)
+            ):
                 raise ValueError(self._complaint(region, end_before))
             end_before = end
 

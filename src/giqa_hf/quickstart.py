@@ -5,11 +5,13 @@ Every stage leaves its result in the output folder, so an interrupted run goes o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,10 +20,22 @@ from typing import Any
 from .errors import GiqaError
 from .files import write_json
 from .models.giqa_tiny import BASE
+from .training.disk import explained_writing
 
 Say = Callable[[str], None]
 ANSWER_TOKENS = 320
 SHOWN_SAMPLES = 16
+SETTINGS = "settings.json"
+MADE = (
+    "report.html",
+    "metrics.json",
+    "answers-after.json",
+    "training",
+    "answers-before.json",
+    "data",
+    SETTINGS,
+)
+"""Everything that a run leaves in its folder; the settings, by which we know the folder again, go last."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +44,28 @@ class Settings:
 
     Args:
         model (`str`): folder or Hub id of the checkpoint to tune.
-        train_scenes (`int`, *optional*, defaults to `2800`): pictures to tune on; three rows each.
-        test_scenes (`int`, *optional*, defaults to `100`): pictures to measure on, as many as GIQA-Bench has.
+        train_scenes (`int`, *optional*, defaults to `2800`): pictures to tune on; three rows each; even.
+        test_scenes (`int`, *optional*, defaults to `100`): pictures to measure on, as many as GIQA-Bench has; even.
         seed (`int`, *optional*, defaults to `0`): of pictures, texts and training.
+
+    Raises:
+        `GiqaError`: for numbers that no run can have.
     """
 
     model: str = BASE
     train_scenes: int = 2800
     test_scenes: int = 100
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("train_scenes", "test_scenes"):
+            value = getattr(self, name)
+            if value < 2 or value % 2:
+                raise GiqaError(
+                    f"{name}: expected an even number of at least 2 (as many Yes as No), got {value}"
+                )
+        if not 0 <= self.seed < 2**32:
+            raise GiqaError(f"seed: expected a number from 0 to 2**32 - 1, got {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +78,9 @@ class Outcome:
     checkpoint: Path
 
 
-def quickstart(out: Path, settings: Settings | None = None, *, fresh: bool = False, say: Say = print) -> Outcome:
+def quickstart(
+    out: Path, settings: Settings | None = None, *, fresh: bool = False, say: Say = print
+) -> Outcome:
     """Run the whole loop.
 
     Args:
@@ -64,25 +93,35 @@ def quickstart(out: Path, settings: Settings | None = None, *, fresh: bool = Fal
         `Outcome`
 
     Raises:
-        `GiqaError`: when the folder holds another run, or cannot be written.
+        `GiqaError`: when the folder holds something else, cannot be written, or the model cannot be loaded.
     """
     settings = settings or Settings()
-    _claim(out, settings, fresh)
+    _check(out, settings, fresh)
     quiet()
+    with explained_writing(out):
+        return _run(out, settings, say)
+
+
+def _run(out: Path, settings: Settings, say: Say) -> Outcome:
+    from .benchmark import load_checkpoint
+
+    model, processor = load_checkpoint(
+        settings.model
+    )  # before anything is written: the user may have to mend it
+    write_json(out / SETTINGS, asdict(settings))
 
     say(f"[1/5] data: {settings.train_scenes} + {settings.test_scenes} pictures with spoiled objects")
     data = _load_data(out, settings)
     say(f"      {data['train'].num_rows} rows to tune on, {data['test'].num_rows} to measure on")
 
     say("[2/5] the model before tuning")
-    model, processor = _load(settings.model)
     before = _answers(out / "answers-before.json", model, processor, data["test"], say)
 
     say("[3/5] tuning with TRL")
     result = _train(out, settings, model, processor, data["train"], say)
 
     say("[4/5] the model after tuning")
-    model, processor = _load(str(result.checkpoint))
+    model, processor = load_checkpoint(str(result.checkpoint))
     after = _answers(out / "answers-after.json", model, processor, data["test"], say)
 
     say("[5/5] GIQA-Bench and the report")
@@ -102,6 +141,8 @@ def quiet() -> None:
     datasets.logging.set_verbosity_error()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    # transformers 5.23 has renamed an option that TRL sets by its old name, which older transformers need.
+    warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated", FutureWarning)
 
 
 def table(columns: Mapping[str, Mapping[str, Any]]) -> str:
@@ -111,52 +152,74 @@ def table(columns: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [" " * width + "".join(f"{title:>12}" for title in columns)]
     for name in names:
         values = (column[name] for column in columns.values())
-        cells = ("n/a" if value is None else f"{value:.2f}" if value > 1 else f"{value:.4f}" for value in values)
+        cells = (
+            "n/a" if value is None else f"{value:.2f}" if value > 1 else f"{value:.4f}" for value in values
+        )
         lines.append(f"{name:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
     return "\n".join(lines)
 
 
-def _claim(out: Path, settings: Settings, fresh: bool) -> None:
-    """Make the folder ours: empty, or of a run with the same settings."""
-    mark = out / "settings.json"
-    if fresh and mark.exists():
-        shutil.rmtree(out)
-    if mark.exists():
-        found = json.loads(mark.read_text())
-        if found != asdict(settings):
-            raise GiqaError(
-                f"{out}: expected a run with {asdict(settings)}, found one with {found}; "
-                "add --fresh to start anew, or choose another folder with --out"
-            )
-    elif out.is_dir() and any(out.iterdir()):
-        raise GiqaError(f"{out}: expected an empty folder or an earlier quickstart, found other files; choose another --out")
-    write_json(mark, asdict(settings))
+def _check(out: Path, settings: Settings, fresh: bool) -> None:
+    """See that the folder is ours: empty, or of a run with the same settings; with `fresh` empty it of what we made."""
+    if out.exists() and not out.is_dir():
+        raise GiqaError(f"{out}: expected a folder, found a file; choose another folder with --out")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    found = _read(out / SETTINGS)
+    if not isinstance(found, dict) or found.keys() != asdict(settings).keys():
+        raise GiqaError(
+            f"{out}: expected an empty folder or an earlier quickstart, found other files; choose another --out"
+        )
+    if fresh:
+        for name in MADE:
+            _remove(out / name)
+        return
+    differing = [
+        f"{name} {found[name]} (now {value})"
+        for name, value in asdict(settings).items()
+        if found[name] != value
+    ]
+    if differing:
+        raise GiqaError(
+            f"{out}: expected a run with the same settings, found one with {', '.join(differing)}; "
+            "add --fresh to start anew, or choose another folder with --out"
+        )
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _read(path: Path) -> Any:
+    """The content of a JSON file, or `None` where there is none to read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _load_data(out: Path, settings: Settings) -> Any:
     from datasets import load_dataset
+    from datasets.exceptions import DatasetGenerationError
 
     from ._register import SYNTH, register
+    from .builders.synth.workers import draw_ahead
 
     register()
-    return load_dataset(
-        SYNTH,
-        train_scenes=settings.train_scenes,
-        test_scenes=settings.test_scenes,
-        seed=settings.seed,
-        cache_dir=str(out / "data"),
-        num_proc=os.cpu_count() if settings.train_scenes > 1000 else None,
-    )
-
-
-def _load(checkpoint: str) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForImageTextToText
-
-    from .processing import load_grounding_processor
-
-    model = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32)
-    return model, load_grounding_processor(checkpoint)
+    folder = out / "data"
+    options = {name: getattr(settings, name) for name in ("train_scenes", "test_scenes", "seed")}
+    if settings.train_scenes > 1000 and not any(folder.rglob("dataset_info.json")):
+        draw_ahead(folder, os.cpu_count() or 1, **options)
+    try:
+        return load_dataset(SYNTH, **options, cache_dir=str(folder))
+    except DatasetGenerationError as error:
+        if isinstance(error.__cause__, GiqaError):  # scikit-image is not installed
+            raise error.__cause__ from None
+        raise
 
 
 def _answers(path: Path, model: Any, processor: Any, rows: Any, say: Say) -> list[str]:
@@ -164,29 +227,41 @@ def _answers(path: Path, model: Any, processor: Any, rows: Any, say: Say) -> lis
     from .benchmark import generate
     from .training import to_conversations
 
-    if path.exists():
-        return list(json.loads(path.read_text()))
-    prompts = [turns[0]["content"] for turns in to_conversations(rows, processor.box_format, processor.frame)["prompt"]]
+    if (answers := _read(path)) is not None:
+        return list(answers)
+    prompts = [
+        turns[0]["content"]
+        for turns in to_conversations(rows, processor.box_format, processor.frame)["prompt"]
+    ]
     progress = Progress(say, "answers")
     answers = generate(
-        model, processor, list(rows["image"]), prompts, batch_size=50, max_new_tokens=ANSWER_TOKENS, progress=progress
+        model,
+        processor,
+        rows["image"],
+        prompts,
+        batch_size=50,
+        max_new_tokens=ANSWER_TOKENS,
+        progress=progress,
     )
     write_json(path, answers)
     return answers
 
 
 def _train(out: Path, settings: Settings, model: Any, processor: Any, rows: Any, say: Say) -> Any:
+    import torch
+
     from .training import TrainingResult, sft_config, to_conversations, train
     from .training.progress import ProgressCallback
 
     folder = out / "training"
     final = folder / "final"
-    if (final / "loss_curve.json").exists():
-        curve = json.loads((final / "loss_curve.json").read_text())
+    if (curve := _read(final / "loss_curve.json")) is not None:
         return TrainingResult(final, tuple((step, loss) for step, loss in curve), True)
     conversations = to_conversations(rows, processor.box_format, processor.frame)
     config = sft_config(
-        "tiny", folder, seed=settings.seed, logging_steps=10, save_steps=100, save_total_limit=1, disable_tqdm=True,
+        "tiny", folder, seed=settings.seed, disable_tqdm=True,
+        logging_steps=0.02, save_steps=100, save_total_limit=1,  # 0.02: fifty points of the curve, however long it is
+        gradient_checkpointing=False, dataloader_pin_memory=torch.cuda.is_available(),
     )  # fmt: skip
     return train(model, processor, conversations, config, [ProgressCallback(Progress(say, "steps"))])
 
@@ -217,7 +292,9 @@ def _report(
         )
         for i in _shown(references)
     ]
-    figures = {name: {k: v for k, v in s.items() if k not in ("counts", "settings")} for name, s in scores.items()}
+    figures = {
+        name: {k: v for k, v in s.items() if k not in ("counts", "settings")} for name, s in scores.items()
+    }
     path = out / "report.html"
     write_report(
         path,

@@ -128,16 +128,24 @@ def _validate_regions(row: Mapping[str, Any], field: str, where: str) -> None:
         at = f"{name}[{number}]"
         _expect(isinstance(region, Mapping), where, at, "a region (phrase, span, boxes_norm, …)", region)
         span, effect = region.get("span"), region.get("effect")
-        _expect(isinstance(region.get("phrase"), str), where, f"{at}.phrase", "a string", region.get("phrase"))
+        _expect(
+            isinstance(region.get("phrase"), str), where, f"{at}.phrase", "a string", region.get("phrase")
+        )
         _expect(
             isinstance(span, (list, tuple)) and len(span) == 2 and all(isinstance(i, (int, np.integer)) for i in span),
             where, f"{at}.span", "two whole numbers, start and end", span,
         )  # fmt: skip
         _expect(
-            effect is None or effect in EFFECTS, where, f"{at}.effect", f"None or one of {', '.join(EFFECTS)}", effect
+            effect is None or effect in EFFECTS,
+            where,
+            f"{at}.effect",
+            f"None or one of {', '.join(EFFECTS)}",
+            effect,
         )
         quality = region.get("quality")
-        _expect(quality is None or isinstance(quality, str), where, f"{at}.quality", "None or a string", quality)
+        _expect(
+            quality is None or isinstance(quality, str), where, f"{at}.quality", "None or a string", quality
+        )
         boxes = region.get("boxes_norm")
         _expect(isinstance(boxes, (list, np.ndarray)), where, f"{at}.boxes_norm", "a list of boxes", boxes)
         for box_number, box in enumerate([] if boxes is None else boxes):

@@ -1,4 +1,4 @@
-"""Where the published names are found: a local build, a Hub repo, or two lines that say how to get the data."""
+"""Where the published names are found: a local build, a Hub repo, or two lines on how to get the data."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .checkpoint import Checkpoint, load_checkpoint
 from .generate import generate
 
-__all__ = ["generate"]
+__all__ = ["Checkpoint", "generate", "load_checkpoint"]

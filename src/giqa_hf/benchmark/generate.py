@@ -7,6 +7,8 @@ from typing import Any
 
 from PIL import Image
 
+from ..errors import DataError
+
 
 def generate(
     model: Any,
@@ -31,11 +33,24 @@ def generate(
 
     Returns:
         `list[str]`: raw answers in the order of the prompts.
+
+    Raises:
+        `ValueError`: when there are not as many images as prompts.
+        `DataError`: when a prompt holds the processor's placeholder for pictures.
     """
     import torch
 
     if len(images) != len(prompts):
-        raise ValueError(f"generate: expected one image per prompt, got {len(images)} images, {len(prompts)} prompts")
+        raise ValueError(
+            f"generate: expected one image per prompt, got {len(images)} images, {len(prompts)} prompts"
+        )
+    placeholder = getattr(processor, "image_token", None)
+    for number, prompt in enumerate(prompts):
+        if placeholder and placeholder in prompt:
+            raise DataError(
+                f"prompt {number}: expected words only, found the model's placeholder for pictures, {placeholder!r}, in "
+                f"{prompt!r:.200}; leave it out"
+            )
     answers = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     was_training = model.training
@@ -52,8 +67,12 @@ def generate(
                 add_special_tokens=False,  # the chat template has them
             ).to(model.device, model.dtype)
             with torch.inference_mode():
-                produced = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-            texts = processor.batch_decode(produced[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+                produced = model.generate(
+                    **inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1
+                )
+            texts = processor.batch_decode(
+                produced[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+            )
             for index, text in zip(batch, texts, strict=True):
                 answers[index] = text.strip()
             if progress:
@@ -66,5 +85,7 @@ def generate(
 def chat_prompt(processor: Any, prompt: str) -> str:
     """A user's words beside one picture, as the processor's chat template writes them before an answer."""
     content = [{"type": "image"}, {"type": "text", "text": prompt}]
-    text: str = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    text: str = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True
+    )
     return text

@@ -15,9 +15,13 @@ MIN_SIDE_PX = 16
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
-    parser = subparsers.add_parser("describe", help="describe the quality of a photo, with boxes drawn into a PNG")
+    parser = subparsers.add_parser(
+        "describe", help="describe the quality of a photo, with boxes drawn into a PNG"
+    )
     parser.add_argument("photo", type=Path)
-    parser.add_argument("--model", help="folder or Hub id of a checkpoint (default: giqa-tiny, which knows few things)")
+    parser.add_argument(
+        "--model", help="folder or Hub id of a checkpoint (default: giqa-tiny, which knows few things)"
+    )
     parser.add_argument("--question", default=PROMPT, help="another question; ask for positions in it")
     parser.add_argument("--out", type=Path, help="the PNG (default: <photo>-described.png in this folder)")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
@@ -33,14 +37,20 @@ def run(args: argparse.Namespace) -> None:
     from ..models.giqa_tiny import TUNED
     from ..report import draw_regions
 
+    out = args.out or Path(f"{args.photo.stem}-described.png")
+    if out.suffix.lower() != ".png":
+        raise GiqaError(f"{out}: expected a name that ends in .png, for a PNG is written; give another --out")
+    if out.exists() and args.photo.exists() and out.samefile(args.photo):
+        raise GiqaError(
+            f"{out}: expected another file than the photo itself, which would be lost; give another --out"
+        )
     image = read_image(args.photo, min_side=MIN_SIDE_PX)
     grounded = describe(image, args.model or TUNED, args.question)
-    out = args.out or Path(f"{args.photo.stem}-described.png")
     buffer = io.BytesIO()
     draw_regions(image, grounded).save(buffer, "PNG")
     write_bytes(out, buffer.getvalue())
     if args.json:
-        print(json.dumps({**grounded.to_dict(), "image": str(out)}, ensure_ascii=False))
+        print(json.dumps({**grounded.to_dict(), "image": str(out)}))
         return
     print(grounded.text or "(the model wrote nothing)")
     for region in grounded.regions:
@@ -54,24 +64,11 @@ def run(args: argparse.Namespace) -> None:
 
 def describe(image: Any, checkpoint: str, question: str) -> Any:
     """Ask a checkpoint about a picture; boxes come back normalised by the picture."""
-    try:
-        import torch
-        from transformers import AutoModelForImageTextToText
-    except ImportError:
-        from ..errors import MissingExtraError
-
-        raise MissingExtraError("giqa describe", "models") from None
-    from ..benchmark import generate
-    from ..processing import load_grounding_processor
+    from ..benchmark import generate, load_checkpoint
     from ..quickstart import quiet
 
     quiet()
-    try:
-        model = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32)
-        processor = load_grounding_processor(checkpoint)
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise GiqaError(f"{checkpoint}: expected a checkpoint of an image-text-to-text model: {first_line}") from None
+    model, processor = load_checkpoint(checkpoint)
     (answer,) = generate(model, processor, [image], [question], max_new_tokens=320)
     (grounded,) = processor.post_process_grounded_generation([answer], [image.size])
     return grounded

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,10 +16,16 @@ from . import describe, quickstart
 COMMANDS = (quickstart, describe)
 USER_ERROR = 2
 INTERRUPTED = 130
+READER_GONE = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `giqa`; a problem that the user can mend ends in one sentence and exit code 2, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a model may write what the terminal's encoding lacks
     parser = argparse.ArgumentParser(prog="giqa", description="Image quality with words and boxes.")
     parser.add_argument("--version", action="version", version=f"giqa_hf {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -26,9 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         args.run(args)
+        sys.stdout.flush()
     except GiqaError as error:
         print(f"giqa: {error}", file=sys.stderr)
         return USER_ERROR
+    except (
+        BrokenPipeError
+    ):  # whoever read our output has seen enough, as in `giqa describe photo.jpg | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+        return READER_GONE
     except OSError as error:
         print(f"giqa: {_sentence(error)}", file=sys.stderr)
         return USER_ERROR
@@ -42,7 +56,8 @@ def _sentence(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     if error.errno == errno.ENOSPC:
         return f"{where}the disk is full; make room and run the same command again, what is finished is kept"
-    return f"{where}{error.strerror or error}"
+    reason = (error.strerror or str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return f"{where}{reason}; check the place and its access rights, then run the same command again"
 
 
 if __name__ == "__main__":

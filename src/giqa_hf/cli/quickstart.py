@@ -13,7 +13,9 @@ def add_parser(subparsers: Any) -> None:
         "quickstart", help="photographs → dataset → tuning → GIQA-Bench → report, in minutes on two CPU cores"
     )
     parser.add_argument("--out", type=Path, default=Path("quickstart"), help="folder for everything it makes")
-    parser.add_argument("--fresh", action="store_true", help="start anew instead of going on with an earlier run")
+    parser.add_argument(
+        "--fresh", action="store_true", help="start anew instead of going on with an earlier run"
+    )
     parser.add_argument("--model", help="folder of another checkpoint to tune (default: giqa-tiny's base)")
     parser.add_argument("--train-scenes", type=int, help="pictures to tune on")
     parser.add_argument("--test-scenes", type=int, help="pictures to measure on")

@@ -147,7 +147,7 @@ def _checked_box(box_px: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 def _centres(image_wh: tuple[int, int]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """x of the centre of each column, y of the centre of each row."""
+    """X of the centre of each column, y of the centre of each row."""
     width, height = image_wh
     if width < 1 or height < 1:
         raise ValueError(f"Bad image_wh {image_wh!r}: expected a width and a height of at least one pixel.")

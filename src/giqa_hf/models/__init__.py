@@ -1,0 +1,1 @@
+"""Models that ship with the library or are ported to it."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from ..errors import DataError
 from ..formats import BoxFormat, GiqaFormat
 from ..frames import Frame
 from ..processing import Hidden, render
-from ..schema import grounded_of
+from ..schema import TEXT_FIELDS, grounded_of
 
 FrameOf: TypeAlias = Callable[[int, int], Frame]
 """From an image's width and height to the frame in which a model sees it."""
@@ -39,6 +40,10 @@ def to_conversations(
         The same type of dataset with the columns `image`, `prompt` (`[{"role": "user", "content": str}]`),
         `completion` (`[{"role": "assistant", "content": str}]`) and `length` (characters, to batch by).
 
+    Raises:
+        `ValueError`: when columns are missing.
+        `DataError`: for an empty text, a box that is none, or a hidden box with `hidden="error"`; it names the row.
+
     Example:
 
     ```python
@@ -50,8 +55,11 @@ def to_conversations(
 
     box_format = GiqaFormat() if format is None else format
 
-    def converse(row: Mapping[str, Any]) -> dict[str, Any]:
-        return conversation(row, box_format, frame, hidden)
+    def converse(row: Mapping[str, Any], number: int) -> dict[str, Any]:
+        try:
+            return conversation(row, box_format, frame, hidden)
+        except DataError as error:
+            raise DataError(f"row {number}, {error}") from error
 
     missing = [name for name in ("image", *TEXT_COLUMNS) if name not in (dataset.column_names or ())]
     if dataset.column_names is not None and missing:
@@ -60,10 +68,17 @@ def to_conversations(
             f"among {', '.join(dataset.column_names)}"
         )
     if isinstance(dataset, datasets.IterableDataset):
-        return dataset.map(converse, remove_columns=[n for n in dataset.column_names or TEXT_COLUMNS if n != "image"])
+        others = [name for name in dataset.column_names or TEXT_COLUMNS if name != "image"]
+        return dataset.map(converse, with_indices=True, remove_columns=others)
     # The texts are mapped without the pictures beside them: these would be decoded and written again.
     texts = dataset.select_columns(list(TEXT_COLUMNS))
-    rendered = texts.map(converse, remove_columns=list(TEXT_COLUMNS), features=_features(), desc="writing conversations")
+    rendered = texts.map(
+        converse,
+        with_indices=True,
+        remove_columns=list(TEXT_COLUMNS),
+        features=_features(),
+        desc="writing conversations",
+    )
     return datasets.concatenate_datasets([dataset.select_columns(["image"]), rendered], axis=1)
 
 
@@ -72,9 +87,15 @@ def conversation(
 ) -> dict[str, Any]:
     """One row's `prompt`, `completion` and `length`; see `to_conversations`."""
     seen = frame(row["width"], row["height"]) if frame else None
-    question, answer = (
-        render(grounded_of(row, field), box_format, seen, hidden=hidden) for field in ("question", "answer")
-    )
+    texts = []
+    for field in TEXT_FIELDS:
+        if not (row[field] or "").strip():
+            raise DataError(f"field {field}: expected a text that is not empty, found {row[field]!r}")
+        try:
+            texts.append(render(grounded_of(row, field), box_format, seen, hidden=hidden))
+        except ValueError as error:
+            raise DataError(f"field {field}_regions: {error}") from error
+    question, answer = texts
     return {
         "prompt": [{"role": "user", "content": question}],
         "completion": [{"role": "assistant", "content": answer}],

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 
-class ProgressCallback(TrainerCallback):  # type: ignore[misc]
+class ProgressCallback(TrainerCallback):
     """Calls `tell(step, all steps)` after every optimizer step.
 
     Args:

@@ -86,7 +86,9 @@ def sft_config(recipe: str | Recipe, output_dir: str | os.PathLike[str], **overr
         raise ValueError(
             f"recipe: expected a global batch that {devices} devices share evenly, got {recipe.global_batch}"
         )
-    device_batch = next(size for size in range(min(recipe.device_batch, per_device), 0, -1) if per_device % size == 0)
+    device_batch = next(
+        size for size in range(min(recipe.device_batch, per_device), 0, -1) if per_device % size == 0
+    )
     arguments: dict[str, Any] = {
         "output_dir": os.fspath(output_dir),
         "learning_rate": recipe.learning_rate,

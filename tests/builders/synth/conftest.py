@@ -13,7 +13,7 @@ from giqa_hf.builders.synth.photos import load_photo
 from giqa_hf.builders.synth.scenes import Scene, SceneObject, make_scene
 from giqa_hf.distortions import box_mask, ellipse_mask
 
-COUNTS = {"train": 36, "bench": 24}
+COUNTS = {"train": 36, "test": 24}
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +69,7 @@ def mask_of():
 
 @pytest.fixture
 def fast_distortions(monkeypatch):
-    """Distortions that cost nothing and can be seen, for tests of hundreds of scenes that look at no pixel."""
+    """Distortions that cost nothing and can be seen, for hundreds of scenes at whose pixels nobody looks."""
 
     def inverted(pixels, mask, family, *, severity, seed):
         return np.where(mask[..., None], 255 - pixels, pixels)

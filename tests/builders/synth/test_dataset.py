@@ -63,7 +63,7 @@ def test_as_many_yes_as_no_and_as_many_yes_no_as_open(fast_distortions, scenes, 
     ("scenes", "per_scene", "seed"), [(6, 2, 0), (4, 2, 1), (4, 2, 26), (4, 2, 38), (6, 12, 0)]
 )
 def test_each_text_is_about_its_own_picture(monkeypatch, scenes, per_scene, seed):
-    """Seeds 1, 26 and 38 end on a clean scene that owes a What or Why; 12 rows a scene owe more than it has."""
+    """Seeds 1, 26 and 38 end on a clean scene that owes a What or Why; 12 rows are more than a scene has."""
     rows, made = drawn(monkeypatch, "train", scenes, seed, per_scene)
     by_image = {id(scene.image): scene for scene in made}
     pictures = defaultdict(set)
@@ -90,7 +90,7 @@ def test_a_seed_gives_the_same_rows_and_bytes_and_another_gives_others():
 
 def test_splits_draw_from_different_streams():
     """Without it the photographs that both use would come with the same dice, only other windows."""
-    train, bench = (list(synth_rows(split, 4)) for split in ("train", "bench"))
+    train, bench = (list(synth_rows(split, 4)) for split in ("train", "test"))
     assert not {row["image"].tobytes() for row in train} & {row["image"].tobytes() for row in bench}
     assert not {row["image_id"] for row in train} & {row["image_id"] for row in bench}
     assert [row["answer"] for row in train] != [row["answer"] for row in bench]
@@ -105,7 +105,7 @@ def test_a_picture_is_described_alike_however_many_questions_are_asked_of_it():
     assert descriptions[0] == descriptions[1] == descriptions[2]
 
 
-@pytest.mark.parametrize("split", ["train", "bench"])
+@pytest.mark.parametrize("split", ["train", "test"])
 def test_every_row_is_valid(split):
     rows = list(synth_rows(split, 10, 5))
     for number, row in enumerate(rows):

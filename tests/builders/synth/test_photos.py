@@ -134,7 +134,7 @@ def test_the_two_motorcycles_show_the_same_things():
 
 
 def test_coins_are_where_the_picture_is_bright():
-    """Each mark holds more of the light than its frame of eight pixels does: a mark set off by that would not."""
+    """The inside of each mark is brighter than the frame around it; of a mark off its coin it is not."""
     grey = np.asarray(load_photo("coins.png").convert("L"), dtype=np.float64)
     for x1, y1, x2, y2 in BY_NAME["coins.png"].objects[0].boxes_px:
         inner = grey[y1 + 6 : y2 - 6, x1 + 6 : x2 - 6]

@@ -76,8 +76,8 @@ def test_yes_answers_are_true_and_no_answers_are_not(all_scenes, rng):
 def test_one_pair_per_thing_and_kind(all_scenes, rng):
     for scene in all_scenes:
         yes, no = yes_no_pairs(scene, True, rng), yes_no_pairs(scene, False, rng)
-        # yes: the family of each spoiled thing, the cleanness of each clean one; no: another family on every thing,
-        # and the cleanness of each spoiled one
+        # yes: the family of each spoiled thing, the cleanness of each clean one; no: another family on every
+        # thing, and the cleanness of each spoiled one
         assert len(yes) == len(scene.objects)
         assert len(no) == len(scene.objects) + len(scene.spoiled)
 

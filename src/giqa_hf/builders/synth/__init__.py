@@ -1,0 +1,1 @@
+"""giqa-synth: photographs with synthetically spoiled objects, described by construction."""

@@ -25,7 +25,7 @@ OPEN_TYPES = ("what", "why", "how")
 OPEN_SHARES = (0.5, 0.3, 0.2)
 """Shares of What, Why and How, those of GIQA-Bench (30, 18 and 12 of 60; paper Sec. 3.4)."""
 SHARD_SCENES = 250
-_SPLIT_STREAM = {"train": 0, "bench": 1}
+_SPLIT_STREAM: dict[Split, int] = {"train": 0, "test": 1}
 
 
 def synth_rows(
@@ -36,7 +36,7 @@ def synth_rows(
     Over these scenes Yes = No and Yes/No = What/Why/How, exactly.
 
     Args:
-        split (`str`): `"train"` or `"bench"`.
+        split (`str`): `"train"` or `"test"`.
         scenes (`int`): number of pictures; even, so that Yes and No come out equal.
         seed (`int`, *optional*, defaults to `0`): another seed draws other pictures; splits never share a stream.
         vqa_per_scene (`int`, *optional*, defaults to `2`): VQA rows per picture, half Yes/No, half open; even.
@@ -45,24 +45,29 @@ def synth_rows(
     Returns:
         `Iterator[dict]`: rows as `giqa_hf.schema.features` describes them, images as PIL images.
     """
-    for name, value in (("scenes", scenes), ("vqa_per_scene", vqa_per_scene)):
-        if value < 0 or value % 2:
-            raise ValueError(f"giqa-synth: expected {name} even and at least 0 (Yes = No, Y = W), got {value}")
+    _check_even(scenes=scenes, vqa_per_scene=vqa_per_scene)
     owed: Counter[str] = Counter()
     for index in range(first, first + scenes):
         rng = np.random.default_rng([seed, _SPLIT_STREAM[split], index])
         scene = make_scene(split, rng)
+        image_id = f"giqa-synth-{split}-{seed}-{index:06d}"
+        yield des_row(scene, image_id, rng)  # first: the questions must not change how it is described
         for number in range(vqa_per_scene // 2):
             owed["yes" if (index + number) % 2 == 0 else "no"] += 1
             owed[str(rng.choice(OPEN_TYPES, p=OPEN_SHARES))] += 1
-        pairs = _pay(owed, scene, rng)
-        while index == first + scenes - 1 and owed.total():  # the last scene must be able to settle the account
-            scene = make_scene(split, rng)
-            pairs = [] if not scene.spoiled else pairs
-            pairs += _pay(owed, scene, rng) if scene.spoiled else []
-        image_id = f"giqa-synth-{split}-{seed}-{index:06d}"
-        yield des_row(scene, image_id, rng)
-        yield from (vqa_row(scene, image_id, pair) for pair in pairs)
+        yield from (vqa_row(scene, image_id, pair) for pair in _pay(owed, scene, rng))
+    extra = 0
+    while owed.total():  # further pictures, with questions only, settle what the last ones could not pay
+        scene, extra = make_scene(split, rng), extra + 1
+        yield from (vqa_row(scene, f"{image_id}-{extra}", pair) for pair in _pay(owed, scene, rng))
+
+
+def _check_even(**counts: int) -> None:
+    for name, value in counts.items():
+        if not isinstance(value, int) or value < 0 or value % 2:
+            raise ValueError(
+                f"giqa-synth: expected {name} even and at least 0 (Yes = No, Y = W), got {value!r}"
+            )
 
 
 def _pay(owed: Counter[str], scene: Scene, rng: np.random.Generator) -> list[QuestionAnswer]:
@@ -70,7 +75,11 @@ def _pay(owed: Counter[str], scene: Scene, rng: np.random.Generator) -> list[Que
     paid: list[QuestionAnswer] = []
     for kind in ("yes", "no", *OPEN_TYPES):
         if owed[kind]:
-            pairs = yes_no_pairs(scene, kind == "yes", rng) if kind in ("yes", "no") else open_pairs(scene, kind, rng)
+            pairs = (
+                yes_no_pairs(scene, kind == "yes", rng)
+                if kind in ("yes", "no")
+                else open_pairs(scene, kind, rng)
+            )
             taken = pairs[: owed[kind]]
             owed[kind] -= len(taken)
             paid += taken
@@ -95,6 +104,12 @@ class SynthConfig(datasets.BuilderConfig):
     vqa_per_scene: int = 2
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_even(
+            train_scenes=self.train_scenes, test_scenes=self.test_scenes, vqa_per_scene=self.vqa_per_scene
+        )
+
 
 class GiqaSynth(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
     """`load_dataset("giqa-synth")`: configs `all`, `des`, `vqa`; splits `train`, `test`."""
@@ -116,10 +131,10 @@ class GiqaSynth(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
         )
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
-        sizes: dict[Split, int] = {"train": self.config.train_scenes, "bench": self.config.test_scenes}
+        sizes: dict[Split, int] = {"train": self.config.train_scenes, "test": self.config.test_scenes}
         return [
-            datasets.SplitGenerator(name, gen_kwargs={"part": part, "shards": _shards(sizes[part])})
-            for name, part in (("train", "train"), ("test", "bench"))
+            datasets.SplitGenerator(part, gen_kwargs={"part": part, "shards": _shards(size)})
+            for part, size in sizes.items()
         ]
 
     def _generate_examples(
@@ -136,7 +151,9 @@ class GiqaSynth(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
 
 def _shards(scenes: int) -> list[tuple[int, int]]:
     """Parts of a split, `(first, count)`, that several processes may draw; an empty split is one empty part."""
-    return [(first, min(SHARD_SCENES, scenes - first)) for first in range(0, scenes, SHARD_SCENES)] or [(0, 0)]
+    return [(first, min(SHARD_SCENES, scenes - first)) for first in range(0, scenes, SHARD_SCENES)] or [
+        (0, 0)
+    ]
 
 
 def _png(image: Image.Image, image_id: str) -> dict[str, Any]:

@@ -79,9 +79,9 @@ PHOTOS: tuple[Photo, ...] = (
     Photo(
         "astronaut.png", "public domain (NASA)", (260, 470),
         (
-            _one("flag", 0, 0, 97, 330),
+            _one("star field", 0, 0, 64, 148),
             _one("head", 152, 15, 302, 190, "ellipse"),
-            _one("collar ring", 115, 165, 306, 294, "ellipse"),
+            _one("collar ring", 115, 148, 306, 294, "ellipse"),
             _one("space shuttle", 353, 0, 460, 290),
             _one("mission patch", 132, 347, 210, 425, "ellipse"),
             _one("helmet", 277, 343, 512, 512, "ellipse"),
@@ -92,10 +92,9 @@ PHOTOS: tuple[Photo, ...] = (
         "camera.png", f"{_CC0} (Lav Varshney)", (250, 470),
         (
             _one("head", 157, 63, 272, 198, "ellipse"),
-            _one("video camera", 252, 137, 332, 210),
-            _one("dome", 335, 163, 408, 198),
-            _one("tripod", 230, 308, 405, 512),
-            _one("white tower", 406, 114, 434, 196),
+            _one("video camera", 252, 137, 325, 184),
+            _one("tripod", 230, 186, 405, 512),
+            _one("white tower", 411, 114, 434, 196),
         ),
         (0, 0, 512, 512), (0, 0, 512, 512),
     ),
@@ -104,7 +103,7 @@ PHOTOS: tuple[Photo, ...] = (
         (
             PhotoObject("eye", ((134, 84, 207, 149), (295, 109, 344, 165)), "ellipse", "eyes"),
             _one("nose", 238, 226, 293, 268, "ellipse"),
-            _one("ear", 322, 0, 402, 76),
+            PhotoObject("ear", ((40, 0, 85, 28), (322, 0, 402, 76)), "box", "ears"),
             _one("forehead", 205, 0, 290, 80, "ellipse"),
         ),
         (0, 0, 451, 300), (0, 0, 451, 300),
@@ -114,7 +113,7 @@ PHOTOS: tuple[Photo, ...] = (
         (
             _one("coffee", 203, 94, 371, 196, "ellipse"),
             _one("cup handle", 195, 222, 263, 309, "ellipse"),
-            _one("spoon", 316, 238, 408, 327, "ellipse"),
+            _one("spoon bowl", 325, 238, 407, 327, "ellipse"),
         ),
         (0, 0, 600, 400), (0, 0, 600, 400),
     ),
@@ -148,7 +147,7 @@ PHOTOS: tuple[Photo, ...] = (
             _one("engine", 333, 245, 480, 372),
             _one("headlight", 503, 122, 564, 190, "ellipse"),
             _one("red bin", 522, 182, 618, 252),
-            PhotoObject("cardboard box", ((527, 29, 597, 99), (591, 62, 640, 101)), "box", "cardboard boxes"),
+            PhotoObject("top-shelf box", ((527, 29, 597, 99), (591, 62, 640, 101)), "box", "top-shelf boxes"),
         ),
         (0, 0, 741, 500), None,
     ),
@@ -156,13 +155,13 @@ PHOTOS: tuple[Photo, ...] = (
         "motorcycle_right.png", _MIDDLEBURY, (290, 480),
         (
             _one("rear wheel", 80, 238, 240, 402, "ellipse"),
-            _one("front wheel", 466, 282, 628, 451, "ellipse"),
+            _one("front wheel", 466, 294, 628, 451, "ellipse"),
             _one("seat", 100, 157, 308, 250),
             _one("fuel tank", 282, 155, 434, 240),
             _one("engine", 284, 245, 432, 372),
             _one("headlight", 450, 122, 504, 190, "ellipse"),
             _one("red bin", 500, 178, 598, 252),
-            PhotoObject("cardboard box", ((506, 29, 577, 99), (569, 63, 621, 101)), "box", "cardboard boxes"),
+            PhotoObject("top-shelf box", ((506, 29, 577, 99), (569, 63, 621, 101)), "box", "top-shelf boxes"),
         ),
         None, (0, 0, 741, 500),
     ),
@@ -204,5 +203,11 @@ def contact_sheet(photo: Photo, zoom: float = 1.5) -> Image.Image:
         for box in thing.boxes_px:
             corners = [value * zoom for value in box]
             draw.rectangle(corners, outline=(0, 255, 0), width=2)
-            draw.text((corners[0] + 3, corners[1] + 3), thing.name, fill=(255, 255, 0), stroke_width=2, stroke_fill=0)
+            draw.text(
+                (corners[0] + 3, corners[1] + 3),
+                thing.name,
+                fill=(255, 255, 0),
+                stroke_width=2,
+                stroke_fill=0,
+            )
     return picture

@@ -69,7 +69,9 @@ def open_pairs(scene: Scene, question_type: str, rng: np.random.Generator) -> li
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def des_row(scene: Scene, image_id: str, rng: np.random.Generator, request: PositionRequest | None = None) -> dict[str, Any]:
+def des_row(
+    scene: Scene, image_id: str, rng: np.random.Generator, request: PositionRequest | None = None
+) -> dict[str, Any]:
     """A GIQA-DES row as `giqa_hf.schema.features` describes it, its image a PIL image."""
     question = GroundedText(draw_question(rng, request))
     return _row(scene, image_id, "des", None, question, describe(scene, rng))

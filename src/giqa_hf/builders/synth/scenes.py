@@ -18,7 +18,7 @@ from ...boxes import Boxes
 from ...distortions import FAMILIES, box_mask, distort_region, ellipse_mask
 from .photos import PHOTOS, Box, Photo, PhotoObject, load_photo
 
-Split = Literal["train", "bench"]
+Split = Literal["train", "test"]
 SHORT_SIDE_PX = 224
 """Short side of a scene, the reference size of DQ-495K (spec B3)."""
 MIN_SIDE = 0.09
@@ -104,7 +104,7 @@ def make_scene(split: Split, rng: np.random.Generator) -> Scene:
     """Draw one scene.
 
     Args:
-        split (`str`): `"train"` or `"bench"`: which crops may be used (see `window_split`).
+        split (`str`): `"train"` or `"test"`: which crops may be used (see `window_split`).
         rng (`np.random.Generator`): the only source of chance.
     """
     view = _draw_view(split, rng)
@@ -119,7 +119,8 @@ def make_scene(split: Split, rng: np.random.Generator) -> Scene:
     for index in chosen:
         thing = objects[index]
         target = _some_of(thing, view.photo, rng) if thing.separable else thing
-        pixels, spoiled = _spoil(pixels, target, rng)
+        others = [other for number, other in enumerate(view.objects) if number != index]
+        pixels, spoiled = _spoil(pixels, target, others, rng)
         objects[index] = spoiled if spoiled.family else thing
     objects.sort(key=lambda thing: (thing.family is None, -thing.area))
     return Scene(Image.fromarray(pixels), view.photo, view.window, view.mirrored, tuple(objects))
@@ -132,7 +133,7 @@ def window_split(photo: Photo, window_px: Box) -> Split:
     """
     square = [int((window_px[i] + window_px[i + 2]) / 2 // _BAND_PX) for i in (0, 1)]
     digest = hashlib.sha256(f"{photo.name}:{square[0]}:{square[1]}".encode()).digest()
-    return "bench" if digest[0] % _BENCH_EVERY == 0 else "train"
+    return "test" if digest[0] % _BENCH_EVERY == 0 else "train"
 
 
 def _draw_view(split: Split, rng: np.random.Generator) -> _View:
@@ -208,14 +209,13 @@ def _boxes_in(boxes_px: Boxes, window: Box) -> tuple[Boxes, npt.NDArray[np.float
 
 
 def _spoil(
-    pixels: npt.NDArray[np.uint8], thing: SceneObject, rng: np.random.Generator
+    pixels: npt.NDArray[np.uint8], thing: SceneObject, others: list[SceneObject], rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.uint8], SceneObject]:
     """Distort an object so that it can be seen, or leave it clean when twelve draws show nothing."""
     height, width = pixels.shape[:2]
-    draw_mask = ellipse_mask if thing.shape == "ellipse" else box_mask
-    mask = np.zeros((height, width), dtype=bool)
-    for box in thing.boxes_norm * np.array([width, height, width, height]):
-        mask |= draw_mask(box, (width, height))
+    mask = _mask(thing, (width, height))
+    for other in others:  # a clean neighbour stays clean, a spoiled one keeps its own distortion only
+        mask &= ~_mask(other, (width, height))
     for _ in range(12):
         family = str(rng.choice(FAMILIES))
         severity = int(rng.choice(SEVERITIES))
@@ -225,3 +225,10 @@ def _spoil(
         if np.sqrt((difference**2).mean()) >= MIN_VISIBLE_RMS:
             return changed, replace(thing, family=family, severity=severity)
     return pixels, thing
+
+
+def _mask(thing: SceneObject, image_wh: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """The pixels that a thing fills, (H, W)."""
+    draw_mask = ellipse_mask if thing.shape == "ellipse" else box_mask
+    boxes_px = thing.boxes_norm * np.array([*image_wh, *image_wh])
+    return np.asarray(np.any([draw_mask(box, image_wh) for box in boxes_px], axis=0))

@@ -2,10 +2,11 @@
 
     python -m giqa_hf.models.giqa_tiny.pretrain --work /tmp/tiny --scenes 20000 --minutes 60 --out checkpoint/
 
-The base sees train crops of giqa-synth only. It learns to name things, to say where they are ("row 3 column 5 to
-row 7 column 9") and what is wrong with them. It sees no box notation, no Yes/No question and no What/Why/How
-question of GIQA-VQA: that is what fine-tuning teaches. Started again on the same `--work` folder it goes on where it
-was.
+First the vision tower learns alone what lies where (`tower`; that is where it meets true boxes, as numbers to
+predict for each patch, never as text). Then projector and language model learn from words: to name things, to say
+where they are ("row 3 column 5 to row 7 column 9") and what is wrong with them. The base sees train crops of
+giqa-synth only. It sees no box notation, no Yes/No question and no What/Why/How question of GIQA-VQA: that is what
+fine-tuning teaches. Started again on the same `--work` folder it goes on where it was.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ...files import atomic_write, write_json
 from ...grid import Grid
 from ...grounded_text import GroundedText
 from .architecture import IMAGE_SIDE_PX, make_model, make_processor, train_tokenizer
-from .tower import PatchHeads, PatchLabels, patch_labels
+from .tower import SIDE, PatchHeads, PatchLabels, patch_labels
 
 SEED = 20261121
 PLACE_REQUEST = "Say rows and columns."
@@ -67,7 +68,9 @@ def turns(scene: Scene, rng: np.random.Generator, grid: Grid) -> list[tuple[str,
         if kind < 0.4:
             lesson.append((f"Where {_be(thing)} the {thing.name}?", f"At {place(thing.boxes_norm, grid)}."))
         elif kind < 0.7:
-            lesson.append((f"Describe what is at {place(thing.boxes_norm, grid)}.", f"The {thing.name}, {state}."))
+            lesson.append(
+                (f"Describe what is at {place(thing.boxes_norm, grid)}.", f"The {thing.name}, {state}.")
+            )
         else:
             at = f" at {place(thing.boxes_norm, grid)}" if rng.random() < 0.5 else ""
             lesson.append((f"Describe the {thing.name}{at}.", f"{state[0].upper()}{state[1:]}."))
@@ -117,9 +120,9 @@ def _stacked(labels: list[PatchLabels]) -> PatchLabels:
 def _normalised(raw: np.ndarray) -> Any:
     """Pixels (B, H, W, 3) in 0..255 as the processor hands them to the tower: (B, 3, H, W), CLIP's mean and spread."""
     import torch
+    from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-    mean = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
-    std = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+    mean, std = np.float32(OPENAI_CLIP_MEAN), np.float32(OPENAI_CLIP_STD)
     return torch.from_numpy((raw.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
@@ -131,7 +134,9 @@ def pretrain_tower(work: Path, model: Any, minutes: float, size: int, peak: floa
     import torch
 
     tower, heads = model.model.vision_tower, PatchHeads()
-    optimizer = torch.optim.AdamW([*tower.parameters(), *heads.module.parameters()], lr=peak, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(
+        [*tower.parameters(), *heads.module.parameters()], lr=peak, weight_decay=0.05
+    )
     path, spent, seen = work / "tower.pt", 0.0, 0
     if path.exists():
         state = torch.load(path, weights_only=True)
@@ -165,7 +170,7 @@ def pretrain_tower(work: Path, model: Any, minutes: float, size: int, peak: floa
             optimizer.zero_grad(set_to_none=True)
             seen += size
             losses.append(loss.item())
-        if time.monotonic() - told > 60:
+        if time.monotonic() - told > 60 or done >= 1:
             told = time.monotonic()
             rate = seen / (spent + told - clock)
             print(f"tower: seen {seen} loss {np.mean(losses[-30:]):.4f} {rate:.0f}/s {done:.0%}", flush=True)
@@ -187,7 +192,9 @@ def see_pool(work: Path, model: Any, size: int) -> None:
         pixels = np.load(path, mmap_mode="r")
         with torch.inference_mode():
             seen = [
-                model.model.vision_tower(pixel_values=_normalised(pixels[i : i + size])).last_hidden_state[:, 1:]
+                model.model.vision_tower(pixel_values=_normalised(pixels[i : i + size])).last_hidden_state[
+                    :, 1:
+                ]
                 for i in range(0, SHARD, size)
             ]
         with atomic_write(target) as file:
@@ -197,7 +204,9 @@ def see_pool(work: Path, model: Any, size: int) -> None:
 def _mirrored(labels: PatchLabels) -> PatchLabels:
     boxes = labels.boxes_norm[:, :, ::-1].copy()
     on_thing = labels.names[:, :, ::-1, None] > 0
-    boxes = np.where(on_thing, np.stack([1 - boxes[..., 2], boxes[..., 1], 1 - boxes[..., 0], boxes[..., 3]], -1), 0)
+    boxes = np.where(
+        on_thing, np.stack([1 - boxes[..., 2], boxes[..., 1], 1 - boxes[..., 0], boxes[..., 3]], -1), 0
+    )
     return PatchLabels(labels.names[:, :, ::-1].copy(), labels.families[:, :, ::-1].copy(), boxes)
 
 
@@ -227,10 +236,13 @@ def batches(work: Path, tokenizer: Any, size: int, rng: np.random.Generator) -> 
     """Endless batches of about equal length, each scene with another of its lessons every time round."""
     import torch
 
-    image_tokens = (IMAGE_SIDE_PX // 16) ** 2
+    image_tokens = SIDE**2
     paths = sorted(work.glob("lessons-*.json"))
     lessons = [lesson for path in paths for lesson in json.loads(path.read_text())]
-    features = [np.load(work / path.name.replace("lessons", "features").replace("json", "npy"), mmap_mode="r") for path in paths]
+    features = [
+        np.load(work / path.name.replace("lessons", "features").replace("json", "npy"), mmap_mode="r")
+        for path in paths
+    ]
     while True:
         order = rng.permutation(len(lessons))
         for start in range(0, len(order) - 50 * size + 1, 50 * size):
@@ -244,9 +256,13 @@ def batches(work: Path, tokenizer: Any, size: int, rng: np.random.Generator) -> 
                 longest = max(len(ids) for _, ids, _ in group)
                 pad = tokenizer.pad_token_id
                 yield {
-                    "features": torch.from_numpy(np.stack([features[i // SHARD][i % SHARD] for i, _, _ in group])),
+                    "features": torch.from_numpy(
+                        np.stack([features[i // SHARD][i % SHARD] for i, _, _ in group])
+                    ),
                     "input_ids": torch.tensor([ids + [pad] * (longest - len(ids)) for _, ids, _ in group]),
-                    "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for _, ids, _ in group]),
+                    "attention_mask": torch.tensor(
+                        [[1] * len(ids) + [0] * (longest - len(ids)) for _, ids, _ in group]
+                    ),
                     "labels": torch.tensor([lab + [IGNORED] * (longest - len(lab)) for _, _, lab in group]),
                 }
 
@@ -263,7 +279,9 @@ def pretrain(
     tokenizer = train_tokenizer(corpus)
     torch.manual_seed(SEED)
     model = make_model(tokenizer)
-    model.set_attn_implementation("eager")  # on a CPU faster than sdpa at this width, with bfloat16 by a quarter
+    model.set_attn_implementation(
+        "eager"
+    )  # on a CPU faster than sdpa at this width, with bfloat16 by a quarter
     print(f"{model.num_parameters():,} parameters, {len(tokenizer)} tokens", flush=True)
     pretrain_tower(work, model, tower_minutes, 2 * size, peak, bf16)
     see_pool(work, model, size)
@@ -307,7 +325,10 @@ def pretrain(
         losses.append(loss.item())
         if steps % 100 == 0:
             rate = seen / (spent + time.monotonic() - clock)
-            print(f"step {steps} seen {seen} loss {np.mean(losses[-100:]):.4f} {rate:.0f}/s {done:.0%}", flush=True)
+            print(
+                f"step {steps} seen {seen} loss {np.mean(losses[-100:]):.4f} {rate:.0f}/s {done:.0%}",
+                flush=True,
+            )
         if time.monotonic() - saved > 300:
             saved = time.monotonic()
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "steps": steps, "seen": seen,
@@ -340,11 +361,15 @@ def _strings(value: Any) -> list[str]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder for the scenes and the training state")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for the scenes and the training state"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--scenes", type=int, default=20_000)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--tower-minutes", type=float, default=15.0, help="for the vision tower, before the captions")
+    parser.add_argument(
+        "--tower-minutes", type=float, default=15.0, help="for the vision tower, before the captions"
+    )
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--peak", type=float, default=1e-3)
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast, for processors that have it")

@@ -19,7 +19,9 @@ from .architecture import IMAGE_SIDE_PX, PATCH_PX, WIDTH
 
 SIDE = IMAGE_SIDE_PX // PATCH_PX
 NAMES = tuple(sorted({thing.name for photo in PHOTOS for thing in photo.objects}))
-_SINGULAR = {name: thing.name for photo in PHOTOS for thing in photo.objects for name in (thing.name, thing.plural)}
+_SINGULAR = {
+    name: thing.name for photo in PHOTOS for thing in photo.objects for name in (thing.name, thing.plural)
+}
 
 
 class PatchLabels(NamedTuple):
@@ -40,7 +42,9 @@ def patch_labels(scene: Scene) -> PatchLabels:
     boxes = np.zeros((SIDE, SIDE, 4), dtype=np.float16)
     centres = (np.arange(SIDE) + 0.5) / SIDE
     placed = [(thing, box) for thing in scene.objects for box in thing.boxes_norm]
-    for thing, (x1, y1, x2, y2) in sorted(placed, key=lambda pair: -float(np.prod(pair[1][2:] - pair[1][:2]))):
+    for thing, (x1, y1, x2, y2) in sorted(
+        placed, key=lambda pair: -float(np.prod(pair[1][2:] - pair[1][:2]))
+    ):
         inside = np.outer((centres >= y1) & (centres <= y2), (centres >= x1) & (centres <= x2))
         names[inside] = 1 + NAMES.index(_SINGULAR[thing.name])
         families[inside] = 1 + FAMILIES.index(thing.family) if thing.family else 0
@@ -73,10 +77,10 @@ class PatchHeads:
         true_boxes = torch.from_numpy(labels.boxes_norm.astype(np.float32)).flatten(1, 2)
         on_thing = true_names > 0
         distance = (boxes - true_boxes).abs().mean(-1)[on_thing].mean() if on_thing.any() else 0.0
-        weights = torch.full((1 + len(FAMILIES),), 3.0)
+        weights = torch.full((1 + len(FAMILIES),), 5.0)
         weights[0] = 1.0  # most patches are clean
         return (
             cross_entropy(names.flatten(0, 1), true_names.flatten())
-            + cross_entropy(families.flatten(0, 1), true_families.flatten(), weight=weights)
+            + 3.0 * cross_entropy(families.flatten(0, 1), true_families.flatten(), weight=weights)
             + 5.0 * distance
         )
