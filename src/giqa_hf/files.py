@@ -90,10 +90,10 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8, atomically; errors as in `atomic_write`.
+    r"""Write `text` as UTF-8, atomically; errors as in `atomic_write`.
 
     Line ends are written as they are. A lone surrogate, which UTF-8 cannot hold and which a model's output
-    may contain, is written as its escape (`\\udc80`).
+    may contain, is written as its escape (`\udc80`).
     """
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 

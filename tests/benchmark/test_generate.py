@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 
 import pytest
 import torch
@@ -87,7 +88,7 @@ def test_an_answer_ends_at_the_end_token_and_the_others_go_on(parts, images, alo
 
 def test_an_answer_is_cut_at_the_limit(parts, images):
     answers = [generate(*parts, images[:1], PROMPTS[:1], max_new_tokens=n)[0] for n in (1, 2, 3, 12)]
-    assert all(longer.startswith(shorter) for shorter, longer in zip(answers, answers[1:], strict=False))
+    assert all(longer.startswith(shorter) for shorter, longer in pairwise(answers))
     assert len(set(answers)) == 4
 
 

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from PIL import Image
-from tests.make_tiny_checkpoint import tiny_checkpoint
 
 from giqa_hf import files
 from giqa_hf.cli.describe import PROMPT
 from giqa_hf.cli.main import main
 from giqa_hf.grounded_text import GroundedText, Region
 from giqa_hf.report import draw_regions
+from tests.make_tiny_checkpoint import tiny_checkpoint
 
 MODEL = str(tiny_checkpoint())
 # What the model "says": on the 20 x 20 grid cell 0 to cell 189 is the upper left quarter.
@@ -71,7 +71,9 @@ def test_what_is_printed_and_drawn(asked, capsys, photo):
     ]
     assert err == ""
     assert asked[0][1] == PROMPT
-    grounded = GroundedText("The cup is sharp, the plate is not.", [Region("cup", (4, 7), [[0.025, 0.025, 0.475, 0.475]])])
+    grounded = GroundedText(
+        "The cup is sharp, the plate is not.", [Region("cup", (4, 7), [[0.025, 0.025, 0.475, 0.475]])]
+    )
     drawn = Image.open("photo-described.png")
     assert drawn.size == photo.size and drawn.format == "PNG"
     expected = np.asarray(draw_regions(photo, grounded))
@@ -141,9 +143,12 @@ def test_pictures_of_all_sorts_reach_the_model_upright_in_rgb(asked, tmp_path, n
 
 def huge_header():
     """A PNG that says it is 30,000 x 30,000 pixels: decoded, 2.7 GB."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
-    return b"\x89PNG\r\n\x1a\n" + chunk
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000)))
 
 
 BAD = {
@@ -234,7 +239,9 @@ def test_a_full_disk(picture, capsys, monkeypatch, tmp_path):
 def mounted(folder, options):
     """A file system of its own in `folder`; the test is skipped where this may not be had."""
     folder.mkdir(exist_ok=True)
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, check=False)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, check=False
+    )
     if made.returncode:
         pytest.skip("needs the right to mount a file system")
     try:
@@ -245,7 +252,9 @@ def mounted(folder, options):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's tmpfs")
 @pytest.mark.usefixtures("asked")
-@pytest.mark.parametrize(("options", "words"), [("size=4k", "the disk is full"), ("ro", "the disk is read-only")])
+@pytest.mark.parametrize(
+    ("options", "words"), [("size=4k", "the disk is full"), ("ro", "the disk is read-only")]
+)
 def test_a_disk_that_is_really_full_or_read_only(picture, capsys, tmp_path, options, words):
     with mounted(tmp_path / "disk", options):
         assert words in refused(capsys, picture, "--out", "disk/a.png")

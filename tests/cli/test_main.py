@@ -43,11 +43,23 @@ HEAD = "We couldn't connect to the Hub.\nCheck your connection.\nSee the documen
 ERRORS = [
     # A problem that the user can mend: its sentence.
     (GiqaError("a: expected b, found c; do d"), 2, "giqa: a: expected b, found c; do d\n"),
-    (MissingExtraError("tuning", "train"), 2, 'giqa: tuning needs the extra "train": run  pip install "giqa-hf[train]"\n'),
+    (
+        MissingExtraError("tuning", "train"),
+        2,
+        'giqa: tuning needs the extra "train": run  pip install "giqa-hf[train]"\n',
+    ),
     # The system's errors: where and what, whether they have a file name or not.
-    (OSError(errno.ENOSPC, "No space left on device", "/out/x"), 2, "giqa: /out/x: the disk is full; make room"),
+    (
+        OSError(errno.ENOSPC, "No space left on device", "/out/x"),
+        2,
+        "giqa: /out/x: the disk is full; make room",
+    ),
     (OSError(errno.ENOSPC, "No space left on device"), 2, "giqa: the disk is full; make room"),
-    (PermissionError(errno.EACCES, "Permission denied", "/root/x"), 2, "giqa: /root/x: Permission denied; check the place"),
+    (
+        PermissionError(errno.EACCES, "Permission denied", "/root/x"),
+        2,
+        "giqa: /root/x: Permission denied; check the place",
+    ),
     (OSError(HEAD), 2, "giqa: We couldn't connect to the Hub; check the place"),  # one line of many
     (OSError(), 2, "giqa: OSError; check the place"),
     # Ctrl-C: 128 + SIGINT's 2

@@ -110,8 +110,8 @@ def _downloaded(repo_id: str) -> str:
         folder: str = snapshot_download(repo_id, allow_patterns=_WANTED, ignore_patterns=_UNWANTED)
     except LocalEntryNotFoundError:
         raise GiqaError(
-            f"{repo_id}: expected a folder of that name, or a repository in the Hub's cache, found neither, and the Hub "
-            "cannot be reached; check the path or the network"
+            f"{repo_id}: expected a folder of that name, or a repository in the Hub's cache, found neither, and the "
+            "Hub cannot be reached; check the path or the network"
         ) from None
     except HfHubHTTPError as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")

@@ -48,8 +48,8 @@ def generate(
     for number, prompt in enumerate(prompts):
         if placeholder and placeholder in prompt:
             raise DataError(
-                f"prompt {number}: expected words only, found the model's placeholder for pictures, {placeholder!r}, in "
-                f"{prompt!r:.200}; leave it out"
+                f"prompt {number}: expected words only, found the model's placeholder for pictures, {placeholder!r}, "
+                f"in {prompt!r:.200}; leave it out"
             )
     answers = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))

@@ -18,7 +18,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "describe", help="describe the quality of a photo, with boxes drawn into a PNG"
     )
-    parser.add_argument("photo", type=Path)
+    parser.add_argument("photo", help="a picture file")  # no Path, which would take a slash out of an address
     parser.add_argument(
         "--model", help="folder or Hub id of a checkpoint (default: giqa-tiny, which knows few things)"
     )
@@ -37,10 +37,11 @@ def run(args: argparse.Namespace) -> None:
     from ..models.giqa_tiny import TUNED
     from ..report import draw_regions
 
-    out = args.out or Path(f"{args.photo.stem}-described.png")
+    photo = Path(args.photo)
+    out = args.out or Path(f"{photo.stem}-described.png")
     if out.suffix.lower() != ".png":
         raise GiqaError(f"{out}: expected a name that ends in .png, for a PNG is written; give another --out")
-    if out.exists() and args.photo.exists() and out.samefile(args.photo):
+    if out.exists() and photo.exists() and out.samefile(photo):
         raise GiqaError(
             f"{out}: expected another file than the photo itself, which would be lost; give another --out"
         )

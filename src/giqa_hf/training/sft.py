@@ -70,8 +70,8 @@ def train(
             loss = super().training_step(*args, **kwargs)  # type: ignore[no-untyped-call]
             if not math.isfinite(loss):
                 raise GiqaError(
-                    f"training: expected a finite loss, found {float(loss)} at step {self.state.global_step + 1}; use a "
-                    "smaller learning rate"
+                    f"training: expected a finite loss, found {float(loss)} at step {self.state.global_step + 1}; "
+                    "use a smaller learning rate"
                 )
             return loss
 

@@ -87,7 +87,7 @@ def _pay(owed: Counter[str], scene: Scene, rng: np.random.Generator) -> list[Que
 
 
 @dataclass
-class SynthConfig(datasets.BuilderConfig):
+class SynthConfig(datasets.BuilderConfig):  # type: ignore[misc]
     """What to draw.
 
     Args:

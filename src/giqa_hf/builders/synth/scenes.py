@@ -47,7 +47,7 @@ class SceneObject:
         shape (`str`): `"box"` or `"ellipse"`, what the distortion's mask fills of each box.
         family (`str`, *optional*): the distortion's family, one of `giqa_hf.distortions.FAMILIES`; `None` is clean.
         severity (`int`, *optional*, defaults to `0`): 1 to 5; 0 is clean.
-        separable (`bool`, *optional*, defaults to `False`): whether some of its boxes may be spoiled without the others.
+        separable (`bool`, *optional*, defaults to `False`): whether some of its boxes may be spoiled alone.
     """
 
     name: str

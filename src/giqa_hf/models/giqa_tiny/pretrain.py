@@ -114,7 +114,11 @@ def _build_shard(work: Path, shard: int, lessons: int = 6) -> None:
 
 
 def _stacked(labels: list[PatchLabels]) -> PatchLabels:
-    return PatchLabels(*(np.stack(column) for column in zip(*labels, strict=True)))
+    return PatchLabels(
+        np.stack([own.names for own in labels]),
+        np.stack([own.families for own in labels]),
+        np.stack([own.boxes_norm for own in labels]),
+    )
 
 
 def _normalised(raw: np.ndarray) -> Any:
@@ -122,7 +126,8 @@ def _normalised(raw: np.ndarray) -> Any:
     import torch
     from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-    mean, std = np.float32(OPENAI_CLIP_MEAN), np.float32(OPENAI_CLIP_STD)
+    mean = np.array(OPENAI_CLIP_MEAN, dtype=np.float32)
+    std = np.array(OPENAI_CLIP_STD, dtype=np.float32)
     return torch.from_numpy((raw.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
@@ -154,7 +159,7 @@ def pretrain_tower(work: Path, model: Any, minutes: float, size: int, peak: floa
         order = rng.permutation(SHARD)
         for start in range(0, SHARD - size + 1, size):
             chosen = np.sort(order[start : start + size])
-            raw, own = pixels[chosen], PatchLabels(*(column[chosen] for column in labels))
+            raw, own = pixels[chosen], labels.at(chosen)
             if rng.random() < 0.5:
                 raw, own = raw[:, :, ::-1], _mirrored(own)
             done = (spent + time.monotonic() - clock) / (60 * minutes)

@@ -34,6 +34,10 @@ class PatchLabels(NamedTuple):
     boxes_norm: npt.NDArray[np.float16]
     """Shape (10, 10, 4): the box of the thing that the patch lies on; zeros where there is none."""
 
+    def at(self, scenes: npt.NDArray[np.intp]) -> PatchLabels:
+        """Of stacked labels, those of some scenes."""
+        return PatchLabels(self.names[scenes], self.families[scenes], self.boxes_norm[scenes])
+
 
 def patch_labels(scene: Scene) -> PatchLabels:
     """The labels of a scene: a patch belongs to the smallest thing whose box holds its centre."""
