@@ -63,7 +63,8 @@ class Grid:
 
     def __post_init__(self) -> None:
         for name, value in (("cols", self.cols), ("rows", self.rows)):
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIDE:
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not whole or not 1 <= value <= MAX_SIDE:
                 raise ValueError(f"Grid: expected {name} from 1 to {MAX_SIDE}, got {value!r}")
 
     def __len__(self) -> int:

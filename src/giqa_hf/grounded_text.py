@@ -25,6 +25,7 @@ BOX_STATUSES = (
     "duplicate",  # the same box stands earlier in the same region
 )
 READABLE_STATUSES = ("ok", "clipped", "swapped", "degenerate", "duplicate")
+_READABLE = frozenset(READABLE_STATUSES)
 
 
 class Issue(NamedTuple):
@@ -59,16 +60,17 @@ class Region:
     effect: str | None = None
 
     def __post_init__(self) -> None:
-        if (
-            type(self.boxes_norm) is not np.ndarray
-            or self.boxes_norm.ndim != 2
-            or self.boxes_norm.shape[1] != 4
-        ):
+        boxes = self.boxes_norm
+        if type(boxes) is not np.ndarray or boxes.dtype != np.float64 or boxes.shape[1:] != (4,):
             self.boxes_norm = as_boxes(self.boxes_norm)
         if self.statuses and len(self.statuses) != len(self.boxes_norm):
             raise ValueError(
                 f"region {self.phrase!r}: expected one status per box ({len(self.boxes_norm)}), "
                 f"got {len(self.statuses)}"
+            )
+        if self.statuses and not _READABLE.issuperset(self.statuses):
+            raise ValueError(
+                f"region {self.phrase!r}: expected statuses out of {', '.join(READABLE_STATUSES)}, got {self.statuses}"
             )
 
     def __eq__(self, other: object) -> bool:

@@ -99,15 +99,17 @@ def quickstart(
     _check(out, settings, fresh)
     quiet()
     with explained_writing(out):
-        return _run(out, settings, say)
+        return _run(out, settings, fresh, say)
 
 
-def _run(out: Path, settings: Settings, say: Say) -> Outcome:
+def _run(out: Path, settings: Settings, fresh: bool, say: Say) -> Outcome:
     from .benchmark import load_checkpoint
 
-    model, processor = load_checkpoint(
-        settings.model
-    )  # before anything is written: the user may have to mend it
+    # Before anything is removed or written: the user may have to mend it.
+    model, processor = load_checkpoint(settings.model)
+    if fresh:
+        for name in MADE:
+            _remove(out / name)
     write_json(out / SETTINGS, asdict(settings))
 
     say(f"[1/5] data: {settings.train_scenes} + {settings.test_scenes} pictures with spoiled objects")
@@ -152,15 +154,14 @@ def table(columns: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [" " * width + "".join(f"{title:>12}" for title in columns)]
     for name in names:
         values = (column[name] for column in columns.values())
-        cells = (
-            "n/a" if value is None else f"{value:.2f}" if value > 1 else f"{value:.4f}" for value in values
-        )
+        digits = 2 if "BLEU" in name or "LLM-Score" in name else 4  # 0..100 those two, 0..1 the others
+        cells = ("n/a" if value is None else f"{value:.{digits}f}" for value in values)
         lines.append(f"{name:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
     return "\n".join(lines)
 
 
 def _check(out: Path, settings: Settings, fresh: bool) -> None:
-    """See that the folder is ours: empty, or of a run with the same settings; with `fresh` empty it of what we made."""
+    """See that the folder is ours: empty, or of a run, with the same settings unless it is to be made anew."""
     if out.exists() and not out.is_dir():
         raise GiqaError(f"{out}: expected a folder, found a file; choose another folder with --out")
     if not out.is_dir() or not any(out.iterdir()):
@@ -170,16 +171,12 @@ def _check(out: Path, settings: Settings, fresh: bool) -> None:
         raise GiqaError(
             f"{out}: expected an empty folder or an earlier quickstart, found other files; choose another --out"
         )
-    if fresh:
-        for name in MADE:
-            _remove(out / name)
-        return
     differing = [
         f"{name} {found[name]} (now {value})"
         for name, value in asdict(settings).items()
         if found[name] != value
     ]
-    if differing:
+    if differing and not fresh:
         raise GiqaError(
             f"{out}: expected a run with the same settings, found one with {', '.join(differing)}; "
             "add --fresh to start anew, or choose another folder with --out"
@@ -206,16 +203,14 @@ def _load_data(out: Path, settings: Settings) -> Any:
     from datasets import load_dataset
     from datasets.exceptions import DatasetGenerationError
 
-    from ._register import SYNTH, register
     from .builders.synth.workers import draw_ahead
 
-    register()
     folder = out / "data"
     options = {name: getattr(settings, name) for name in ("train_scenes", "test_scenes", "seed")}
     if settings.train_scenes > 1000 and not any(folder.rglob("dataset_info.json")):
         draw_ahead(folder, os.cpu_count() or 1, **options)
     try:
-        return load_dataset(SYNTH, **options, cache_dir=str(folder))
+        return load_dataset("giqa-synth", **options, cache_dir=str(folder))
     except DatasetGenerationError as error:
         if isinstance(error.__cause__, GiqaError):  # scikit-image is not installed
             raise error.__cause__ from None
@@ -258,10 +253,13 @@ def _train(out: Path, settings: Settings, model: Any, processor: Any, rows: Any,
     if (curve := _read(final / "loss_curve.json")) is not None:
         return TrainingResult(final, tuple((step, loss) for step, loss in curve), True)
     conversations = to_conversations(rows, processor.box_format, processor.frame)
+    tower = getattr(model.model, "vision_tower", None)
+    if tower is not None:
+        tower.requires_grad_(False)  # as LLaVA-1.5 does (spec A7); and a third faster
     config = sft_config(
         "tiny", folder, seed=settings.seed, disable_tqdm=True,
         logging_steps=0.02, save_steps=100, save_total_limit=1,  # 0.02: fifty points of the curve, however long it is
-        gradient_checkpointing=False, dataloader_pin_memory=torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
     )  # fmt: skip
     return train(model, processor, conversations, config, [ProgressCallback(Progress(say, "steps"))])
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .boxes import as_boxes
 from .errors import DataError
 from .grounded_text import GroundedText, Region
 
@@ -83,7 +84,7 @@ def grounded_of(row: Mapping[str, Any], field: str) -> GroundedText:
         Region(
             region["phrase"],
             (region["span"][0], region["span"][1]),
-            np.array(region["boxes_norm"], dtype=np.float64).reshape(-1, 4),
+            as_boxes(region["boxes_norm"]),
             quality=region.get("quality"),
             effect=region.get("effect"),
         )
@@ -102,6 +103,12 @@ def validate_row(row: Mapping[str, Any], where: str = "row") -> None:
     Raises:
         `DataError`: one sentence with the row, the field, what was expected and what was found.
     """
+    _expect(isinstance(row, Mapping), where, "(all)", "a row, a mapping of fields", row)
+    image = row.get("image")
+    is_picture = isinstance(image, (bytes, Mapping)) or hasattr(
+        image, "getbbox"
+    )  # Pillow's, without importing it
+    _expect(image is None or is_picture, where, "image", "a PIL image, its bytes, or {bytes, path}", image)
     for name in _STRINGS:
         _expect(isinstance(row.get(name), str), where, name, "a string", row.get(name))
     for name in ("image_id", "question", "answer"):
@@ -161,7 +168,7 @@ def _validate_regions(row: Mapping[str, Any], field: str, where: str) -> None:
 
 def _is_box(box: Any) -> bool:
     try:
-        x1, y1, x2, y2 = (float(value) for value in box)
+        x1, y1, x2, y2 = (math.nan if isinstance(value, (str, bool)) else float(value) for value in box)
     except (TypeError, ValueError):
         return False
     finite = all(math.isfinite(value) for value in (x1, y1, x2, y2))

@@ -40,18 +40,20 @@ CHAT_TEMPLATE = (
 
 def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer over `texts` that keeps every digit apart, as LLaMA's does (spec A1)."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
-    # Brackets stand alone too: a name must be the same tokens inside "[…](…)" as in plain text.
+    # A name must be the same tokens inside "[…](…)" as in plain text, where a space goes before it. So every "[" is
+    # read with a space behind it, which decoding takes away again, and brackets stand alone.
+    tokenizer.normalizer = normalizers.Replace("[", "[ ")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(r"[0-9]|[\[\]()<>,]"), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Replace("[ ", "[")])
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         special_tokens=[PAD_TOKEN, END_TOKEN, IMAGE_TOKEN],
