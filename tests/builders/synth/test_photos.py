@@ -85,7 +85,7 @@ def test_things_overlap_little(photo):
     shared = intersection(boxes, boxes)
     smaller = np.minimum.outer(area(boxes), area(boxes))
     np.fill_diagonal(shared, 0)
-    assert (shared / smaller).max() <= 0.25
+    assert (shared / smaller).max() <= 0.3  # and what they share is spoiled for neither
 
 
 @each_photo

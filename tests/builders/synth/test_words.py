@@ -182,5 +182,5 @@ def test_names_of_things_are_plain_lower_case_words():
     for photo in PHOTOS:
         for marked in photo.objects:
             for name in (marked.name, marked.plural or marked.name):
-                assert re.fullmatch(r"[a-z]+( [a-z]+)*", name)
+                assert re.fullmatch(r"[a-z]+([ -][a-z]+)*", name)
                 assert not any(word in name for word in distortion_words)

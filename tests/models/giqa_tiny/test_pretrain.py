@@ -129,7 +129,15 @@ def test_pixels_are_those_of_the_processor(processor, scenes):
     assert torch.allclose(ours, theirs, atol=1e-5)
 
 
-def test_a_shortened_lesson_keeps_the_description():
+def test_places_are_told_by_cell_too():
+    """Row 3, column 5 is cell 3 * 20 + 5 = 65; row 7, column 9 is 7 * 20 + 9 = 149."""
+    told = pretrain._in_cells("At row 3 column 5 to row 7 column 9 and row 0 column 0 to row 19 column 19.")
+    assert told == "At cell 65 to cell 149 and cell 0 to cell 399."
+    assert pretrain._in_cells(f"Look. {pretrain.PLACE_REQUEST}") == f"Look. {pretrain.CELL_REQUEST}"
+
+
+def test_a_shortened_lesson_keeps_the_description(monkeypatch):
+    monkeypatch.setattr(pretrain, "CELL_SHARE", 0.0)
     rng = np.random.default_rng(0)
     long = [f"Describe it. {pretrain.PLACE_REQUEST}", "A" * 200]
     lesson = [["Where?", "At row 1."], long, ["Describe the cup.", "Clean."]]

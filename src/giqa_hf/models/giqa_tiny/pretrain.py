@@ -4,9 +4,9 @@
 
 First the vision tower learns alone what lies where (`tower`; that is where it meets true boxes, as numbers to
 predict for each patch, never as text). Then projector and language model learn from words: to name things, to say
-where they are ("row 3 column 5 to row 7 column 9") and what is wrong with them. The base sees train crops of
-giqa-synth only. It sees no box notation, no Yes/No question and no What/Why/How question of GIQA-VQA: that is what
-fine-tuning teaches. Started again on the same `--work` folder it goes on where it was.
+where they are ("row 3 column 5 to row 7 column 9", or "cell 65 to cell 149") and what is wrong with them. The base
+sees train crops of giqa-synth only. It sees no box notation, no Yes/No question and no What/Why/How question of
+GIQA-VQA: that is what fine-tuning teaches. Started again on the same `--work` folder it goes on where it was.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -34,8 +35,12 @@ from .tower import SIDE, PatchHeads, PatchLabels, patch_labels
 
 SEED = 20261121
 PLACE_REQUEST = "Say rows and columns."
+CELL_REQUEST = "Say cells."
+CELL_SHARE = 0.6
+"""Share of lessons that number the cells instead of naming row and column."""
 IGNORED = -100
 SHARD = 1000
+_ROWS_AND_COLUMNS = re.compile(r"row (\d+) column (\d+) to row (\d+) column (\d+)")
 
 
 def place(boxes_norm: np.ndarray, grid: Grid) -> str:
@@ -215,11 +220,24 @@ def _mirrored(labels: PatchLabels) -> PatchLabels:
     return PatchLabels(labels.names[:, :, ::-1].copy(), labels.families[:, :, ::-1].copy(), boxes)
 
 
+def _in_cells(text: str) -> str:
+    """Places in words by the number of their cells, row by row from 0: "cell 65 to cell 149"."""
+
+    def numbered(found: re.Match[str]) -> str:
+        row1, column1, row2, column2 = (int(number) for number in found.groups())
+        cols = Grid().cols
+        return f"cell {row1 * cols + column1} to cell {row2 * cols + column2}"
+
+    return _ROWS_AND_COLUMNS.sub(numbered, text).replace(PLACE_REQUEST, CELL_REQUEST)
+
+
 def _shortened(lessons: list[list[list[str]]], rng: np.random.Generator) -> list[list[str]]:
     """One lesson of a scene; beside a long description only one of the short exchanges, to save time."""
     lesson = lessons[rng.integers(len(lessons))]
+    if rng.random() < CELL_SHARE:
+        lesson = [[_in_cells(question), _in_cells(answer)] for question, answer in lesson]
     longest = max(range(len(lesson)), key=lambda i: len(lesson[i][1]))
-    if PLACE_REQUEST not in lesson[longest][0] or len(lesson) < 3:
+    if not lesson[longest][0].endswith((PLACE_REQUEST, CELL_REQUEST)) or len(lesson) < 3:
         return lesson
     dropped = rng.choice([i for i in range(len(lesson)) if i != longest])
     return [turn for i, turn in enumerate(lesson) if i != dropped]
