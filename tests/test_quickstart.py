@@ -310,5 +310,5 @@ def test_table_says_what_is_not_available():
     assert table({"before": before, "after": after}).splitlines() == [
         "            before       after",
         "mIoU           n/a      0.5000",
-        "BLEU@4      0.0000       22.87",
+        "BLEU@4        0.00       22.87",
     ]

@@ -109,7 +109,6 @@ PLACES = [
     ("100k", "settings.json", "answers-before.json"),  # in the data
     ("2m", "answers-before.json", f"{CHECKPOINT}/optimizer.pt"),  # in the checkpoint's weights
     ("5m", f"{CHECKPOINT}/optimizer.pt", f"{CHECKPOINT}/trainer_state.json"),  # in the optimizer's state
-    ("9m", f"{CHECKPOINT}/trainer_state.json", "training/final/loss_curve.json"),  # in the tuned model
 ]
 
 
@@ -127,7 +126,6 @@ def test_a_disk_that_is_really_full(tmp_path, capsys):
         subprocess.run(["mount", "-o", "remount,size=40m", str(disk)], check=True)
         assert quickstart(disk / "out") == 0
         assert (disk / "out" / "answers-before.json").stat().st_mtime_ns == written
-        assert "steps" not in capsys.readouterr().out  # the training was finished; only its model had no room
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's tmpfs")
