@@ -18,6 +18,7 @@ ROOT = ("__init__", "_register")
 LAYERS = (
     "errors",
     "files",
+    "progress",
     "boxes",
     "grid",
     "frames",

@@ -15,7 +15,7 @@ from giqa_hf import quickstart as module
 from giqa_hf.benchmark import load_checkpoint
 from giqa_hf.errors import GiqaError, MissingExtraError
 from giqa_hf.metrics.giqa_bench.compute import giqa_bench
-from giqa_hf.quickstart import MADE, Progress, Settings, quickstart, table
+from giqa_hf.quickstart import MADE, Settings, quickstart, table
 from giqa_hf.training import to_conversations
 from tests.make_tiny_checkpoint import tiny_checkpoint
 
@@ -288,20 +288,6 @@ def test_without_scikit_image_it_says_what_to_install(tmp_path, monkeypatch):
 
     monkeypatch.setattr(dataset, "make_scene", draw)
     assert 'pip install "giqa-hf[synth]"' in refused(tmp_path / "out")
-
-
-def test_progress_tells_every_tenth_and_the_time_left(monkeypatch):
-    clock = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
-    lines = []
-    progress = Progress(lines.append, "steps")
-    for step in range(1, 41):
-        clock[0] += 2.0
-        progress(step, 40)
-    assert len(lines) == 10 and lines[0].startswith("      4/40 steps") and lines[-1] == "      40/40 steps"
-    # After 20 of 40 steps of 2 s another 40 s are left; the first step is not counted as work done.
-    seconds = int(re.fullmatch(r" +20/40 steps, about (\d+) s left", lines[4])[1])
-    assert 40 <= seconds <= 44
 
 
 def test_table_says_what_is_not_available():

@@ -9,10 +9,9 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ from typing import Any
 from .errors import GiqaError
 from .files import write_json
 from .models.giqa_tiny import BASE
+from .progress import Progress, Say
 from .training.disk import explained_writing
 
-Say = Callable[[str], None]
 ANSWER_TOKENS = 320
 SHOWN_SAMPLES = 16
 SETTINGS = "settings.json"
@@ -350,27 +349,3 @@ def _facts(settings: Settings, scores: Mapping[str, Any]) -> dict[str, str]:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-class Progress:
-    """Reports at every tenth of the work, with the time that is left."""
-
-    def __init__(self, say: Say, unit: str) -> None:
-        self.say = say
-        self.unit = unit
-        self.started = time.monotonic()
-        self.first: int | None = None
-        self.told = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Tell that `done` of `total` are done, if a further tenth is reached."""
-        if self.first is None:
-            self.first = done  # a resumed run starts in the middle
-        tenth = 10 * done // max(total, 1)
-        if tenth <= self.told:
-            return
-        self.told = tenth
-        pace = (time.monotonic() - self.started) / max(done - self.first, 1)
-        left = f", about {pace * (total - done):.0f} s left" if done < total and done > self.first else ""
-        self.say(f"      {done}/{total} {self.unit}{left}")
-        sys.stdout.flush()

@@ -1,6 +1,6 @@
 """giqa-tiny: a LLaVA-shaped model of about five million parameters, made from transformers' own classes.
 
-A CLIP-style vision tower (160 px, 16 px patches), a two-layer projector and a small Llama. It is small enough to be
+A CLIP-style vision tower (240 px, 24 px patches), a two-layer projector and a small Llama. It is small enough to be
 tuned on two CPU cores in minutes and real enough to run through every line that a LLaVA-1.5 runs through. The
 picture is squashed to the square, so nothing of it is hidden (`Frame.squash`).
 """
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, LlavaProcessor, PreTrainedTokenizerFast
 
-IMAGE_SIDE_PX = 160
-PATCH_PX = 16
+IMAGE_SIDE_PX = 240
+PATCH_PX = 24
 WIDTH = 192
 VISION_LAYERS = 6
 TEXT_LAYERS = 4
@@ -72,7 +72,7 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 
 def make_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
-    """The processor: pictures squashed to 160 x 160 by Pillow, one placeholder token per patch."""
+    """The processor: pictures squashed to 240 x 240 by Pillow, one placeholder token per patch."""
     from transformers import LlavaProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
@@ -105,7 +105,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenerat
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
-        intermediate_size=512,
+        intermediate_size=448,
         num_hidden_layers=TEXT_LAYERS,
         num_attention_heads=WIDTH // 32,
         num_key_value_heads=WIDTH // 32,

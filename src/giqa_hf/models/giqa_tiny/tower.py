@@ -7,53 +7,26 @@ thing reaches, and what distortion it shows. The small heads that give these ans
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...builders.synth.photos import PHOTOS
-from ...builders.synth.scenes import Scene
 from ...distortions import FAMILIES
-from .architecture import IMAGE_SIDE_PX, PATCH_PX, WIDTH
-
-SIDE = IMAGE_SIDE_PX // PATCH_PX
-NAMES = tuple(sorted({thing.name for photo in PHOTOS for thing in photo.objects}))
-_SINGULAR = {
-    name: thing.name for photo in PHOTOS for thing in photo.objects for name in (thing.name, thing.plural)
-}
-
-
-class PatchLabels(NamedTuple):
-    """What each patch of a scene shows, rows first."""
-
-    names: npt.NDArray[np.uint8]
-    """Shape (10, 10): 0 is none, else 1 + the index in `NAMES`."""
-    families: npt.NDArray[np.uint8]
-    """Shape (10, 10): 0 is clean, else 1 + the index in `FAMILIES`."""
-    boxes_norm: npt.NDArray[np.float16]
-    """Shape (10, 10, 4): the box of the thing that the patch lies on; zeros where there is none."""
-
-    def at(self, scenes: npt.NDArray[np.intp]) -> PatchLabels:
-        """Of stacked labels, those of some scenes."""
-        return PatchLabels(self.names[scenes], self.families[scenes], self.boxes_norm[scenes])
-
-
-def patch_labels(scene: Scene) -> PatchLabels:
-    """The labels of a scene: a patch belongs to the smallest thing whose box holds its centre."""
-    names = np.zeros((SIDE, SIDE), dtype=np.uint8)
-    families = np.zeros((SIDE, SIDE), dtype=np.uint8)
-    boxes = np.zeros((SIDE, SIDE, 4), dtype=np.float16)
-    centres = (np.arange(SIDE) + 0.5) / SIDE
-    placed = [(thing, box) for thing in scene.objects for box in thing.boxes_norm]
-    for thing, (x1, y1, x2, y2) in sorted(
-        placed, key=lambda pair: -float(np.prod(pair[1][2:] - pair[1][:2]))
-    ):
-        inside = np.outer((centres >= y1) & (centres <= y2), (centres >= x1) & (centres <= x2))
-        names[inside] = 1 + NAMES.index(_SINGULAR[thing.name])
-        families[inside] = 1 + FAMILIES.index(thing.family) if thing.family else 0
-        boxes[inside] = (x1, y1, x2, y2)
-    return PatchLabels(names, families, boxes)
+from .architecture import PATCH_PX, WIDTH
+from .labels import NAMES, PatchLabels
+from .pool import (
+    SEED,
+    normalised,
+    read_features,
+    read_labels,
+    read_pixels,
+    shards_of,
+    write_features,
+)
 
 
 class PatchHeads:
@@ -88,3 +61,122 @@ class PatchHeads:
             + 3.0 * cross_entropy(families.flatten(0, 1), true_families.flatten(), weight=weights)
             + 5.0 * distance
         )
+
+
+def start_from_cosines(tower: Any, pixels: npt.NDArray[np.uint8]) -> None:
+    """Give the patch embedding cosine patterns to start from, each scaled to the same spread over real pictures.
+
+    What tells noise, blur and compression apart lies in high frequencies, whose share of a photograph's energy is so
+    small that random filters take long to find it.
+
+    Args:
+        tower: a CLIP vision model of `WIDTH` channels and `PATCH_PX` patches.
+        pixels (`array` of shape (N, H, W, 3), uint8): pictures to measure the spread on.
+    """
+    import torch
+
+    embedding = tower.embeddings.patch_embedding
+    filters = torch.from_numpy(cosine_filters(embedding.out_channels, PATCH_PX)).float()
+    with torch.inference_mode():
+        answers = torch.nn.functional.conv2d(normalised(pixels), filters, stride=PATCH_PX)
+        spread = answers.transpose(0, 1).flatten(1).std(dim=1)
+    with torch.no_grad():
+        embedding.weight.copy_(0.5 * filters / spread[:, None, None, None].clamp_min(1e-4))
+
+
+def cosine_filters(count: int, side: int) -> npt.NDArray[np.float64]:
+    """Two-dimensional cosines of unit norm.
+
+    A quarter of them is in two opponent colours, the lowest frequencies; three eighths are the lowest in grey, and
+    three eighths are spread over all higher ones.
+
+    Args:
+        count (`int`): how many, divisible by 8.
+        side (`int`): their side in pixels.
+
+    Returns:
+        `array` of shape (count, 3, side, side)
+    """
+    steps = (np.arange(side) + 0.5) * np.pi / side
+    lines = np.cos(np.outer(np.arange(side), steps)) * np.sqrt(2 / side)
+    lines[0] /= np.sqrt(2)
+    order = sorted(((u, v) for u in range(side) for v in range(side)), key=lambda uv: (np.hypot(*uv), uv))
+    low, colour = 3 * count // 8, count // 8
+    rest = order[low:]
+    high = [rest[int(i)] for i in np.linspace(0, len(rest) - 1, 3 * count // 8)]
+    axes = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
+    chosen = [(axes[0], uv) for uv in [*order[:low], *high]]
+    chosen += [(axis, uv) for axis in axes[1:] for uv in order[:colour]]
+    return np.stack([axis[:, None, None] * np.outer(lines[u], lines[v]) for axis, (u, v) in chosen])
+
+
+def train_tower(work: Path, tower: Any, pictures: int, size: int, peak: float, bf16: bool) -> None:
+    """Teach the vision tower by patch labels, on `pictures` pictures of the pool, half of them mirrored.
+
+    The state is kept in `tower.pt`, every minute and at the end, so that an interrupted training goes on.
+    """
+    import torch
+
+    heads, shards = PatchHeads(), shards_of(work)
+    start_from_cosines(tower, read_pixels(work, shards[0])[:100])
+    optimizer = torch.optim.AdamW(
+        [*tower.parameters(), *heads.module.parameters()], lr=peak, weight_decay=0.05
+    )
+    path, seen = work / "tower.pt", 0
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        tower.load_state_dict(state["tower"])
+        heads.module.load_state_dict(state["heads"])
+        optimizer.load_state_dict(state["optimizer"])
+        seen = state["seen"]
+    rng = np.random.default_rng([SEED, 11, seen])
+    begun, told, losses = (time.monotonic(), seen), time.monotonic(), []
+    while seen < pictures:
+        shard = shards[rng.integers(len(shards))]
+        labels, pixels = read_labels(work, shard), read_pixels(work, shard)
+        order = rng.permutation(len(pixels))
+        for start in range(0, len(pixels) - size + 1, size):
+            chosen = np.sort(order[start : start + size])
+            raw, own = pixels[chosen], labels.at(chosen)
+            if rng.random() < 0.5:
+                raw, own = raw[:, :, ::-1], own.mirrored()
+            warm = min(1.0, (seen + size) / (100 * size))
+            for group in optimizer.param_groups:
+                group["lr"] = (
+                    peak * warm * max(0.02, 0.5 * (1 + math.cos(math.pi * min(seen / pictures, 1.0))))
+                )
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+                features = tower(pixel_values=normalised(raw)).last_hidden_state[:, 1:]
+                loss = heads.loss(features, own)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            seen += size
+            losses.append(loss.item())
+        if time.monotonic() - told > 60 or seen >= pictures:
+            told = time.monotonic()
+            rate = (seen - begun[1]) / (told - begun[0])
+            print(f"tower: seen {seen}/{pictures} loss {np.mean(losses[-60:]):.4f} {rate:.0f}/s", flush=True)
+            state = {"tower": tower.state_dict(), "heads": heads.module.state_dict(), "seen": seen,
+                     "optimizer": optimizer.state_dict()}  # fmt: skip
+            torch.save(state, path.with_suffix(".part"))
+            path.with_suffix(".part").replace(path)
+
+
+def see_pool(work: Path, tower: Any, size: int) -> None:
+    """Let the finished tower look at every picture of the pool once; the features stay in half precision."""
+    import torch
+
+    tower.eval()
+    for shard in shards_of(work):
+        if read_features(work, shard) is not None:
+            continue
+        pixels = read_pixels(work, shard)
+        with torch.inference_mode():
+            seen = [
+                tower(pixel_values=normalised(pixels[i : i + size])).last_hidden_state[:, 1:]
+                for i in range(0, len(pixels), size)
+            ]
+        write_features(work, shard, torch.cat(seen).half().numpy())
+        print(f"features {shard + 1}/{len(shards_of(work))}", flush=True)

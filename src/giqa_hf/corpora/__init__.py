@@ -1,0 +1,1 @@
+"""Readers of photos with descriptions: public corpora and tables of one's own."""

@@ -1,0 +1,92 @@
+"""What giqa-tiny's base learns in words: to name things, to say where they are and what is wrong with them.
+
+No box notation, no Yes/No question and no What/Why/How question of GIQA-VQA: that is what fine-tuning teaches.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from ...builders.questions import STEMS
+from ...builders.synth.rows import describe, fill
+from ...builders.synth.scenes import Scene, SceneObject
+from ...grid import Grid
+from ...grounded_text import GroundedText
+
+PLACE_REQUEST = "Say rows and columns."
+CELL_REQUEST = "Say cells."
+CELL_SHARE = 0.6
+"""Share of lessons that number the cells instead of naming row and column."""
+_ROWS_AND_COLUMNS = re.compile(r"row (\d+) column (\d+) to row (\d+) column (\d+)")
+
+
+def place(boxes_norm: np.ndarray, grid: Grid) -> str:
+    """Boxes in words: "row 3 column 5 to row 7 column 9", several joined by "and"."""
+    cells = grid.encode(boxes_norm)
+    corners = [(*divmod(int(a), grid.cols), *divmod(int(b), grid.cols)) for a, b in cells]
+    return " and ".join(f"row {r1} column {c1} to row {r2} column {c2}" for r1, c1, r2, c2 in corners)
+
+
+def placed(grounded: GroundedText, grid: Grid) -> str:
+    """A description with the place of every region said in words after its name."""
+    text, done = "", 0
+    for region in grounded.regions:
+        text += grounded.text[done : region.span[1]] + f" at {place(region.boxes_norm, grid)}"
+        done = region.span[1]
+    return text + grounded.text[done:]
+
+
+def turns(scene: Scene, rng: np.random.Generator, grid: Grid) -> list[tuple[str, str]]:
+    """One lesson on a scene: a description, plain or with places, and a few short exchanges."""
+    grounded = describe(scene, rng)
+    stem = STEMS[int(rng.integers(len(STEMS)))]
+    lesson = [(f"{stem} {PLACE_REQUEST}", placed(grounded, grid))]
+    if rng.random() < 0.3:
+        lesson = [(stem, grounded.text)]
+    for index in rng.permutation(len(scene.objects))[:2]:
+        thing = scene.objects[index]
+        state = _state(thing)
+        kind = rng.random()
+        if kind < 0.4:
+            lesson.append((f"Where {_be(thing)} the {thing.name}?", f"At {place(thing.boxes_norm, grid)}."))
+        elif kind < 0.7:
+            lesson.append(
+                (f"Describe what is at {place(thing.boxes_norm, grid)}.", f"The {thing.name}, {state}.")
+            )
+        else:
+            at = f" at {place(thing.boxes_norm, grid)}" if rng.random() < 0.5 else ""
+            lesson.append((f"Describe the {thing.name}{at}.", f"{state[0].upper()}{state[1:]}."))
+    return [lesson[i] for i in rng.permutation(len(lesson))]
+
+
+def _state(thing: SceneObject) -> str:
+    return fill("{grade} {noun}", [thing], name_things=False).text if thing.family else "clean"
+
+
+def _be(thing: SceneObject) -> str:
+    return "are" if thing.plural else "is"
+
+
+def in_cells(text: str) -> str:
+    """Places in words by the number of their cells, row by row from 0: "cell 65 to cell 149"."""
+
+    def numbered(found: re.Match[str]) -> str:
+        row1, column1, row2, column2 = (int(number) for number in found.groups())
+        cols = Grid().cols
+        return f"cell {row1 * cols + column1} to cell {row2 * cols + column2}"
+
+    return _ROWS_AND_COLUMNS.sub(numbered, text).replace(PLACE_REQUEST, CELL_REQUEST)
+
+
+def shortened(lessons: list[list[list[str]]], rng: np.random.Generator) -> list[list[str]]:
+    """One lesson of a scene; beside a long description only one of the short exchanges, to save time."""
+    lesson = lessons[rng.integers(len(lessons))]
+    if rng.random() < CELL_SHARE:
+        lesson = [[in_cells(question), in_cells(answer)] for question, answer in lesson]
+    longest = max(range(len(lesson)), key=lambda i: len(lesson[i][1]))
+    if not lesson[longest][0].endswith((PLACE_REQUEST, CELL_REQUEST)) or len(lesson) < 3:
+        return lesson
+    dropped = rng.choice([i for i in range(len(lesson)) if i != longest])
+    return [turn for i, turn in enumerate(lesson) if i != dropped]

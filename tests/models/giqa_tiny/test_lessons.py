@@ -1,0 +1,97 @@
+"""The base's lessons: places in words, and none of what the bench asks."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from giqa_hf.builders.questions import STEMS
+from giqa_hf.builders.synth.scenes import make_scene
+from giqa_hf.grid import Grid
+from giqa_hf.grounded_text import GroundedText, Region
+from giqa_hf.models.giqa_tiny import lessons as words
+
+GRID = Grid()
+
+
+@pytest.fixture(scope="module")
+def lessons():
+    """Five lessons on each of a dozen scenes: (scene, question, answer)."""
+    scenes = [make_scene("train", np.random.default_rng([5, number])) for number in range(12)]
+    rng = np.random.default_rng(6)
+    return [(scene, *turn) for scene in scenes for _ in range(5) for turn in words.turns(scene, rng, GRID)]
+
+
+# Cells of the 20 x 20 grid: columns floor(20 x1) to ceil(20 x2) - 1, rows likewise.
+PLACES = [
+    ([[0.0, 0.0, 0.5, 0.25]], "row 0 column 0 to row 4 column 9"),
+    ([[0.99, 0.99, 1.0, 1.0]], "row 19 column 19 to row 19 column 19"),
+    (
+        [[0.1, 0.2, 0.3, 0.4], [0.5, 0.0, 1.0, 0.05]],
+        "row 4 column 2 to row 7 column 5 and row 0 column 10 to row 0 column 19",
+    ),
+]
+
+
+@pytest.mark.parametrize(("boxes", "said"), PLACES)
+def test_places_in_words(boxes, said):
+    assert words.place(np.array(boxes), GRID) == said
+
+
+def test_places_stand_behind_their_names():
+    grounded = GroundedText(
+        "The cup and the plate are sharp.",
+        [Region("cup", (4, 7), [[0.0, 0.0, 0.5, 0.25]]), Region("plate", (16, 21), [[0.5, 0.5, 1.0, 1.0]])],
+    )
+    assert words.placed(grounded, GRID) == (
+        "The cup at row 0 column 0 to row 4 column 9 and the plate at row 10 column 10 to row 19 column 19 are sharp."
+    )
+
+
+def test_the_base_sees_neither_boxes_nor_the_benchs_questions(lessons):
+    """Else "before tuning" would not be what the paper calls a general model."""
+    for _, question, answer in lessons:
+        assert not re.search(r"[\[\]<>]|\d\.\d", question + answer)
+        if not question.startswith(STEMS):  # the requests for a description, of which some begin with "What"
+            assert not re.match(r"(what|which|why|how|is|are|does|do|can)\b", question.lower())
+        assert not re.match(r"(yes|no)\b", answer.lower())
+        assert answer.strip() and answer[0].isupper() and answer.endswith(".")
+
+
+def test_every_place_is_that_of_a_thing_in_the_scene(lessons):
+    spot = r"row \d+ column \d+ to row \d+ column \d+"
+    for scene, question, answer in lessons:
+        true = {words.place(thing.boxes_norm, GRID) for thing in scene.objects}
+        said = re.findall(rf"{spot}(?: and {spot})*", f"{question} | {answer}")
+        assert set(said) <= true
+
+
+def test_where_questions_are_answered_with_the_place_of_that_thing(lessons):
+    asked = 0
+    for scene, question, answer in lessons:
+        if match := re.fullmatch(r"Where (?:is|are) the (.+)\?", question):
+            (thing,) = [thing for thing in scene.objects if thing.name == match[1]]
+            assert answer == f"At {words.place(thing.boxes_norm, GRID)}."
+            asked += 1
+    assert asked > 10
+
+
+def test_places_are_told_by_cell_too():
+    """Row 3, column 5 is cell 3 * 20 + 5 = 65; row 7, column 9 is 7 * 20 + 9 = 149."""
+    told = words.in_cells("At row 3 column 5 to row 7 column 9 and row 0 column 0 to row 19 column 19.")
+    assert told == "At cell 65 to cell 149 and cell 0 to cell 399."
+    assert words.in_cells(f"Look. {words.PLACE_REQUEST}") == f"Look. {words.CELL_REQUEST}"
+
+
+def test_a_shortened_lesson_keeps_the_description(monkeypatch):
+    monkeypatch.setattr(words, "CELL_SHARE", 0.0)
+    rng = np.random.default_rng(0)
+    long = [f"Describe it. {words.PLACE_REQUEST}", "A" * 200]
+    lesson = [["Where?", "At row 1."], long, ["Describe the cup.", "Clean."]]
+    for _ in range(20):
+        kept = words.shortened([lesson], rng)
+        assert len(kept) == 2 and long in kept and all(turn in lesson for turn in kept)
+    plain = [["Describe it.", "A" * 200], *lesson[::2]]
+    assert words.shortened([plain], rng) == plain  # short enough as it is
