@@ -109,6 +109,7 @@ PLACES = [
     ("100k", "settings.json", "answers-before.json"),  # in the data
     ("2m", "answers-before.json", f"{CHECKPOINT}/optimizer.pt"),  # in the checkpoint's weights
     ("5m", f"{CHECKPOINT}/optimizer.pt", f"{CHECKPOINT}/trainer_state.json"),  # in the optimizer's state
+    ("7m", f"{CHECKPOINT}/trainer_state.json", "training/final/loss_curve.json"),  # in the tuned model
 ]
 
 
