@@ -19,6 +19,7 @@ LAYERS = (
     "errors",
     "files",
     "progress",
+    "words",
     "boxes",
     "grid",
     "frames",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from ..words import DETERMINERS, PREPOSITIONS, singular, word_set, words
+from ...words import DETERMINERS, PREPOSITIONS, singular, word_set, words
 
 # Two opposite concepts of image quality, each with the words that name it. "not" turns one into the other.
 _OPPOSITES = (

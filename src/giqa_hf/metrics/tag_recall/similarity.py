@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..words import DETERMINERS, PREPOSITIONS, singular, words
+from ...words import DETERMINERS, PREPOSITIONS, singular, words
 
 Similarity: TypeAlias = Callable[[list[str], list[str]], npt.NDArray[Any]]
 """From N predicted and M true names to an array of shape (N, M): 1 for the same, 0 for unrelated."""

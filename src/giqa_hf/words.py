@@ -1,7 +1,7 @@
 """Words of short English phrases in a form that can be compared: case-folded, without articles, singular.
 
-What the two lexical stand-ins (name similarity, judge) share. Text in other scripts passes through
-case-folding only.
+What the lexical stand-ins (name similarity, judge) and the search for phrases share. Text in other scripts passes
+through case-folding only.
 """
 
 from __future__ import annotations
