@@ -103,11 +103,51 @@ def test_iou_of_two_empty_boxes_is_zero_without_a_warning(recwarn):
     assert len(recwarn) == 0
 
 
+@pytest.mark.parametrize(
+    ("other", "touching"),
+    [
+        ([4.0, 0.0, 6.0, 2.0], True),  # a common edge
+        ([4.0, 2.0, 6.0, 3.0], True),  # a common corner
+        ([4.5, 0.0, 6.0, 2.0], False),  # a gap in x
+        ([0.0, 2.5, 4.0, 3.0], False),  # a gap in y
+        (B, True),
+        (LINE, True),  # inside, without area
+        ([4.0, 1.0, 4.0, 1.0], True),  # a point on the rim
+    ],
+)
+def test_touching_is_sharing_a_point(other, touching):
+    one, two = bx.as_boxes([A]), bx.as_boxes([other])
+    assert bx.touches(one, two).tolist() == [[touching]]
+    assert bx.touches(two, one).tolist() == [[touching]]
+
+
+def test_coverage_by_hand():
+    inside = [1.0, 0.0, 2.0, 1.0]  # all of its area of 1 lies in A
+    table = bx.coverage(np.array([A, LINE]), np.array([B, FAR, inside, A]))
+    # A with B: 2 of 8; with FAR nothing; with what lies inside 1 of 1; a line has no share of anything
+    assert table.tolist() == [[0.25, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(a=whole_boxes(), b=whole_boxes())
+def test_coverage_is_what_counting_pixels_gives_and_never_below_iou(a, b):
+    table = bx.coverage(a, b)
+    for i, one in enumerate(a):
+        for j, other in enumerate(b):
+            smaller = min(painted(one).sum(), painted(other).sum())
+            shared = (painted(one) & painted(other)).sum()
+            assert table[i, j] == pytest.approx(shared / smaller if smaller else 0.0)
+    assert (table >= bx.iou(a, b) - 1e-15).all()
+    assert (bx.touches(a, b) >= (bx.intersection(a, b) > 0)).all()
+
+
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 3), (3, 0)])
 def test_no_boxes_give_an_empty_table(n, m):
     a, b = np.zeros((n, 4)), np.zeros((m, 4))
     assert bx.intersection(a, b).shape == (n, m)
     assert bx.iou(a, b).shape == (n, m)
+    assert bx.coverage(a, b).shape == (n, m)
+    assert bx.touches(a, b).shape == (n, m)
 
 
 @settings(max_examples=60, deadline=None)

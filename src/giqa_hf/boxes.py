@@ -54,6 +54,26 @@ def iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
+def touches(a: Boxes, b: Boxes) -> npt.NDArray[np.bool_]:
+    """Which boxes of `a` (N, 4) share at least a point with which of `b` (M, 4): shape (N, M).
+
+    The boxes are closed: a common edge or a common corner is enough.
+    """
+    upper_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    lower_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    return np.asarray((upper_left <= lower_right).all(axis=-1))
+
+
+def coverage(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
+    """Shared area over the area of the smaller box, of every pair: shape (N, M), in 0..1.
+
+    It is 1 where one box lies inside the other, and 0 where one of the two has no area.
+    """
+    shared = intersection(a, b)
+    smaller = np.minimum(area(a)[:, None], area(b)[None, :])
+    return np.asarray(np.divide(shared, smaller, out=np.zeros_like(shared), where=smaller > 0))
+
+
 def paired_iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
     """IoU of row i of `a` with row i of `b`, both (N, 4): shape (N,)."""
     if a.shape != b.shape:

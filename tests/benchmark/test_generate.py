@@ -130,3 +130,30 @@ def test_the_placeholder_for_pictures_is_no_word(parts):
         DataError, match="prompt 1: expected words only, found .* '<image>', in 'Is <image> sharp"
     ):
         generate(*parts, [image, image], ["Why?", "Is <image> sharp?"])
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_the_token_that_begins_a_text_stands_there_once(parts, images, monkeypatch, written):
+    """LLaVA-1.5's chat template leaves it to the tokenizer; others write it themselves. TRL trains with it once."""
+    from tokenizers.processors import TemplateProcessing
+
+    model, processor = copy.deepcopy(parts)
+    start = "<pad>"  # any token will do
+    tokenizer = processor.tokenizer
+    tokenizer.add_special_tokens({"bos_token": start})
+    rule = TemplateProcessing(single=f"{start} $A", special_tokens=[(start, tokenizer.bos_token_id)])
+    tokenizer.backend_tokenizer.post_processor = rule
+    if written:
+        processor.chat_template = start + processor.chat_template
+    seen = []
+    monkeypatch.setattr(
+        model, "generate", lambda **inputs: seen.append(inputs["input_ids"]) or inputs["input_ids"]
+    )
+    generate(model, processor, images[:1], ["How?"])
+    (ids,) = seen
+    assert (ids == tokenizer.bos_token_id).sum() == 1 and ids[0, 0] == tokenizer.bos_token_id
+    content = [{"type": "image", "image": images[0]}, {"type": "text", "text": "How?"}]
+    theirs = processor.apply_chat_template(
+        [{"role": "user", "content": content}], tokenize=True, add_generation_prompt=True, return_dict=True
+    )
+    assert ids.ravel().tolist() == list(torch.tensor(theirs["input_ids"]).ravel())

@@ -58,22 +58,23 @@ def generate(
     try:
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
+            texts = [chat_prompt(processor, prompts[i]) for i in batch]
             inputs = processor(
                 images=[[images[i]] for i in batch],
-                text=[chat_prompt(processor, prompts[i]) for i in batch],
+                text=texts,
                 padding=True,
                 padding_side="left",
                 return_tensors="pt",
-                add_special_tokens=False,  # the chat template has them
+                add_special_tokens=not _has_its_start(processor, texts[0]),
             ).to(model.device, model.dtype)
             with torch.inference_mode():
                 produced = model.generate(
                     **inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1
                 )
-            texts = processor.batch_decode(
+            written = processor.batch_decode(
                 produced[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
             )
-            for index, text in zip(batch, texts, strict=True):
+            for index, text in zip(batch, written, strict=True):
                 answers[index] = text.strip()
             if progress:
                 progress(min(start + batch_size, len(order)), len(order))
@@ -89,3 +90,12 @@ def chat_prompt(processor: Any, prompt: str) -> str:
         [{"role": "user", "content": content}], add_generation_prompt=True
     )
     return text
+
+
+def _has_its_start(processor: Any, text: str) -> bool:
+    """Whether the chat template wrote the token that begins a text; else the tokenizer adds it, if it has one.
+
+    This is the rule by which `apply_chat_template(tokenize=True)`, and so TRL in training, decides it.
+    """
+    start = getattr(processor.tokenizer, "bos_token", None)
+    return bool(start) and text.startswith(start)
