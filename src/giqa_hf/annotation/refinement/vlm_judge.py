@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from PIL import Image
 
 from ...errors import GiqaError, MissingExtraError
-from ..detection.batches import Batches
+from ..batches import Batches
 
 PROMPT_VERSION = "quality-1"
 """Names the question and how a quality is cleaned; it changes when they do."""
