@@ -47,7 +47,9 @@ def wrap_datasets(module: ModuleType) -> None:
         if path in PUBLISHED and (kwargs.get("data_dir") is not None or not _is_dataset_folder(path)):
             from .builders.published import locate
 
-            return original(locate(path, kwargs.pop("data_dir", None)), *args, **kwargs)
+            found = original(locate(path, kwargs.pop("data_dir", None)), *args, **kwargs)
+            found.builder_kwargs["data_dir"] = None  # or datasets looks for the folder below itself once more
+            return found
         return original(path, *args, **kwargs)
 
     setattr(dataset_module_factory, _MARK, True)
