@@ -16,6 +16,7 @@ from ..report import draw_regions
 from ..report.charts import number, ticks
 from ..report.colours import PhraseColours
 from ..report.markup import safe
+from ..report.page import POLICY
 from ..report.samples import marked_text
 from ..report.style import CSS
 from ..schema import grounded_of
@@ -23,7 +24,6 @@ from .fusion import rows_of
 from .record import Record
 from .stage import Pictures
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # nothing runs, nothing is loaded
 _PHOTO_PX = 720  # the longest side
 _SERIES = ("before", "after")
 _STYLE = """
@@ -64,7 +64,7 @@ def noise_html(
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Noise report</title>

@@ -97,5 +97,5 @@ def _has_its_start(processor: Any, text: str) -> bool:
 
     This is the rule by which `apply_chat_template(tokenize=True)`, and so TRL in training, decides it.
     """
-    start = getattr(processor.tokenizer, "bos_token", None)
-    return bool(start) and text.startswith(start)
+    start: str | None = getattr(processor.tokenizer, "bos_token", None)
+    return start is not None and text.startswith(start)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import GiqaError
-from . import describe, quickstart
+from . import annotate, bench, dataset, describe, quickstart
 
-COMMANDS = (quickstart, describe)
+COMMANDS = (quickstart, describe, annotate, dataset, bench)
 USER_ERROR = 2
 INTERRUPTED = 130
 READER_GONE = 141

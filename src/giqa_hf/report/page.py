@@ -12,7 +12,7 @@ from .samples import ReportSample, sample_card
 from .style import CSS
 
 # No script runs and nothing is loaded from anywhere, whatever the data hold: the browser itself sees to it.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 _LEGEND = """<ul class="legend">
 <li><svg width="34" height="10" aria-hidden="true"><path d="M0 5H34"/></svg>predicted box</li>
@@ -101,7 +101,7 @@ def report_html(
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{safe(title)}</title>

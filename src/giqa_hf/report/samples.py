@@ -60,7 +60,7 @@ def sample_card(sample: ReportSample, index: int) -> str:
     photo.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     name = f"photo-{index}"
     width, height = photo.size
-    embedded = f'<image id="{name}" width="{width}" height="{height}" href="{_data_uri(photo)}"/>'
+    embedded = f'<image id="{name}" width="{width}" height="{height}" href="{data_uri(photo)}"/>'
     reused = f'<use href="#{name}"/>'
 
     given = _Layer("given", sample.question)
@@ -227,7 +227,7 @@ def _listing(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
-def _data_uri(photo: Image.Image) -> str:
+def data_uri(photo: Image.Image) -> str:
     kind = "png" if photo.width * photo.height <= _LOSSLESS_PIXELS else "jpeg"
     data = io.BytesIO()
     if kind == "png":
