@@ -228,6 +228,7 @@ def _listing(counts: Counter[str]) -> str:
 
 
 def data_uri(photo: Image.Image) -> str:
+    """A picture as the address of an `<img>`: small ones as PNG, larger ones as JPEG."""
     kind = "png" if photo.width * photo.height <= _LOSSLESS_PIXELS else "jpeg"
     data = io.BytesIO()
     if kind == "png":

@@ -1,0 +1,1 @@
+"""Profile `classic`: annotation without any model, download or GPU, by words, measures and templates."""
