@@ -55,6 +55,7 @@ class LLMOptions:
     concurrency: int = 16
     requests_per_minute: float | None = None
     timeout_s: float = 300.0
+    retries: int = 5
     batch_size: int = 8
     device: str | None = None
     dtype: str = "auto"

@@ -37,6 +37,7 @@ def language_model(options: LLMOptions, build: Path | None) -> LLM:
             concurrency=options.concurrency,
             requests_per_minute=options.requests_per_minute,
             timeout_s=options.timeout_s,
+            retries=options.retries,
         )
     return llm if build is None else CachedLLM(llm, build / CACHE / "llm.sqlite")
 

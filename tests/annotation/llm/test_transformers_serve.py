@@ -17,7 +17,11 @@ import pytest
 
 from giqa_hf.annotation.llm import CachedLLM, Completion, EndpointLLM, LocalLLM, Prompt
 from giqa_hf.annotation.llm.client import CUT_OFF
+from giqa_hf.annotation.shards import read_build
+from giqa_hf.cli.main import main
 from giqa_hf.errors import GiqaError
+from tests.make_tiny_checkpoint import tiny_checkpoint
+from tests.make_tiny_detector import tiny_detector
 from tests.make_tiny_llm import tiny_llm
 
 COMMAND = shutil.which(
@@ -130,3 +134,28 @@ def test_it_lists_the_cache_instead_of_its_model(url):
     """So the model has to be named, which the sentence says."""
     with pytest.raises(GiqaError, match="found none; name the one to ask"):
         EndpointLLM(url, retries=0).settings()
+
+
+def test_the_profile_paper_end_to_end(url, tmp_path, photo, capsys):
+    """Real classes of every model from local folders, a real server. A random Llama writes no JSON: the audit says so."""
+    photo.crop((0, 0, 200, 150)).save(tmp_path / "a.png")
+    (tmp_path / "mine.csv").write_text(
+        "image,description\na.png,The sky is blurry.\na.png,The red tower is sharp.\n"
+    )
+    settings = {"detector.model": tiny_detector("grounding_dino"), "judge.model": tiny_checkpoint()}
+    changes = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    command = [
+        "annotate",
+        str(tmp_path / "mine.csv"),
+        "--profile",
+        "paper",
+        "--llm",
+        url,
+        "--llm-model",
+        str(tiny_llm()),
+    ]
+    assert main([*command, "--out", str(tmp_path / "build"), *changes]) == 0
+    records = list(read_build(tmp_path / "build"))
+    assert len(records) == 2
+    assert all(record.fate.reason.startswith("no usable answer: ") for record in records)
+    assert "dropped at tags: no usable answer" in capsys.readouterr().out
