@@ -11,6 +11,7 @@ import ipaddress
 import os
 import random
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -119,3 +120,10 @@ def photo() -> Image.Image:
 def repository() -> Path:
     """The folder with pyproject.toml."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """Ctrl-C means Ctrl-C also in a background job of a shell, which ignores it and hands that on to its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

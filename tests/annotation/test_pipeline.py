@@ -388,7 +388,6 @@ def test_two_workers_interrupted_from_outside(root, out, tmp_path, end, code):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     wait_for(lambda: len(shards.finished_shards(out)) >= 2)
     workers = children(running.pid)
