@@ -20,8 +20,8 @@ from unittest import mock
 from giqa_hf.builders.synth import words
 from giqa_hf.models.giqa_tiny import architecture
 
-# 25 image tokens (160 px in patches of 32), one vision layer, two text layers: about 250,000 parameters.
-SMALLER = {"WIDTH": 64, "VISION_LAYERS": 1, "TEXT_LAYERS": 2, "PATCH_PX": 32, "VOCABULARY": 700}
+# 25 image tokens (240 px in patches of 48), one vision layer, two text layers: about 250,000 parameters.
+SMALLER = {"WIDTH": 64, "VISION_LAYERS": 1, "TEXT_LAYERS": 2, "PATCH_PX": 48, "VOCABULARY": 700}
 
 
 def corpus() -> list[str]:

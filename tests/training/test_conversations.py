@@ -259,5 +259,5 @@ def test_the_prompt_is_token_for_token_the_one_of_generation(collated):
 def test_every_picture_has_all_its_tokens(collated):
     processor, made, batch = collated
     image_tokens = (batch["input_ids"] == processor.image_token_id).sum(dim=1)
-    assert image_tokens.tolist() == [25] * len(made)  # (160 / 32) ** 2
-    assert batch["pixel_values"].shape == (len(made), 3, 160, 160)
+    assert image_tokens.tolist() == [25] * len(made)  # (240 / 48) ** 2
+    assert batch["pixel_values"].shape == (len(made), 3, 240, 240)

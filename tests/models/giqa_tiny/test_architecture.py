@@ -127,9 +127,9 @@ def test_a_prompt_begins_its_conversation_as_text_and_as_tokens(tokenizer):
 def test_pictures_are_squashed_and_each_patch_has_a_token(photo):
     processor = architecture.make_processor(architecture.train_tokenizer(corpus()))
     made = processor(images=photo.crop((0, 0, 300, 100)), text="USER: <image>\n?", return_tensors="pt")
-    assert made["pixel_values"].shape == (1, 3, 160, 160)
-    assert (made["input_ids"] == processor.image_token_id).sum() == 100  # (160 / 16) ** 2
-    assert Frame.from_processor(processor, 300, 100) == Frame.squash((300, 100), (160, 160))
+    assert made["pixel_values"].shape == (1, 3, 240, 240)
+    assert (made["input_ids"] == processor.image_token_id).sum() == 100  # (240 / 24) ** 2
+    assert Frame.from_processor(processor, 300, 100) == Frame.squash((300, 100), (240, 240))
 
 
 def test_the_model_as_shipped_is_small_and_takes_what_the_processor_makes(tokenizer, photo):
@@ -179,7 +179,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, photo):
 def test_pictures_go_through_pillow_without_torchvision(photo):
     """The processor's numbers, worked out by hand: squash, scale, normalise."""
     processor = AutoProcessor.from_pretrained(tiny_checkpoint())
-    pixels = np.asarray(photo.resize((160, 160), Image.Resampling.BICUBIC), dtype=np.float32) / 255
+    pixels = np.asarray(photo.resize((240, 240), Image.Resampling.BICUBIC), dtype=np.float32) / 255
     expected = (pixels - processor.image_processor.image_mean) / processor.image_processor.image_std
     made = processor.image_processor(photo, return_tensors="np")["pixel_values"][0]
     assert np.allclose(made, expected.transpose(2, 0, 1), atol=1e-5)
