@@ -148,7 +148,7 @@ def quiet() -> None:
 
 def table(columns: Mapping[str, Mapping[str, Any]]) -> str:
     """The figures as text, a row per metric; what cannot be told is "n/a"."""
-    names = [name for name in next(iter(columns.values())) if name not in ("counts", "settings")]
+    names = list(_figures(next(iter(columns.values()))))
     width = max(len(name) for name in names)
     lines = [" " * width + "".join(f"{title:>12}" for title in columns)]
     for name in names:
@@ -157,6 +157,11 @@ def table(columns: Mapping[str, Mapping[str, Any]]) -> str:
         cells = ("n/a" if value is None else f"{value:.{digits}f}" for value in values)
         lines.append(f"{name:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
     return "\n".join(lines)
+
+
+def _figures(found: Mapping[str, Any]) -> dict[str, float | None]:
+    """Of a result of `giqa_bench` the figures alone, without what they were computed from and with."""
+    return {name: value for name, value in found.items() if value is None or isinstance(value, (int, float))}
 
 
 def _check(out: Path, settings: Settings, fresh: bool) -> None:
@@ -289,9 +294,7 @@ def _report(
         )
         for i in _shown(references)
     ]
-    figures = {
-        name: {k: v for k, v in s.items() if k not in ("counts", "settings")} for name, s in scores.items()
-    }
+    figures = {name: _figures(found) for name, found in scores.items()}
     path = out / "report.html"
     write_report(
         path,
