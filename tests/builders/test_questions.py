@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from giqa_hf.builders.questions import SHORT_REQUESTS, STEMS, SYNTAX_REQUESTS, draw_question
-from giqa_hf.formats import giqa
+from giqa_hf.builders.questions import SHORT_REQUESTS, STEMS, SYNTAX_REQUESTS, draw_question, spell_out
+from giqa_hf.formats import GiqaFormat, giqa
 from giqa_hf.grid import Grid
 from giqa_hf.grounded_text import GroundedText
 
@@ -64,8 +64,16 @@ def test_the_seed_alone_decides():
 
 
 @pytest.mark.parametrize("request_text", SYNTAX_REQUESTS)
-def test_the_notation_in_a_request_is_text_and_not_a_box(request_text):
-    """It looks like the notation; written and read back it must still be the question."""
-    question = GroundedText(request_text)
-    read = giqa.read(giqa.write(question, Grid()), Grid())
-    assert read == question
+def test_the_notation_is_added_in_the_models_own_form(request_text):
+    """What is added looks like the notation; written and read back it must still be the question."""
+    question = f"{STEMS[0]} {request_text}"
+    told = spell_out(question, GiqaFormat.notation)
+    assert told == f"{question[:-1]} as [name](<first cell,last cell>)."
+    assert giqa.read(giqa.write(GroundedText(told), Grid()), Grid()) == GroundedText(told)
+
+
+@pytest.mark.parametrize(
+    "question", ["How sharp is it?", *(f"{STEMS[0]} {request}" for request in SHORT_REQUESTS)]
+)
+def test_other_questions_stay_as_they_are(question):
+    assert spell_out(question, GiqaFormat.notation) == question

@@ -180,6 +180,19 @@ def test_bad_rows_are_named(changes, message, framed, streaming):
     assert isinstance(error.value, GiqaError) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("box_format", "prompt"),
+    [
+        # The row asks for positions in words; the prompt says them in the notation of its answer.
+        (GiqaFormat(), "Assess it. Write positions as [name](<first cell,last cell>)."),
+        (NormalizedFormat(), "Assess it. Write positions as [name](<x1,y1,x2,y2>)."),
+    ],
+)
+def test_a_request_for_positions_is_spelled_out_in_the_answers_notation(box_format, prompt):
+    rows = datasets.Dataset.from_list([row(question="Assess it. Write positions.")], features=features())
+    assert to_conversations(rows, box_format)[0]["prompt"][0]["content"] == prompt
+
+
 def test_missing_columns():
     with pytest.raises(ValueError, match="found no column answer, answer_regions among image, image_id"):
         to_conversations(dataset(row()).remove_columns(["answer", "answer_regions"]))

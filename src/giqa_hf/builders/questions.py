@@ -2,7 +2,8 @@
 
 The paper draws one of fifteen similar questions per sample; its own list is in a supplement that is not available.
 These are worded anew after the pattern that its figures show (spec A3): look at the quality, then judge it, then a
-request for positions, short or with the notation spelled out.
+request for positions, short or with the notation spelled out. The notation is the model's, not the row's: it is added
+when a prompt is written.
 """
 
 from __future__ import annotations
@@ -32,10 +33,22 @@ STEMS = (
 )
 
 SHORT_REQUESTS = ("Mention positions.", "Include positions.", "Give the positions too.")
-SYNTAX_REQUESTS = (
-    "Write positions as [name](<first cell,last cell>).",
-    "Mark each part as [name](<first cell,last cell>).",
-)
+SYNTAX_REQUESTS = ("Write positions.", "Mark each part with its position.")
+"""Those to which `spell_out` adds the notation of the model that is asked; a row holds none."""
+
+
+def spell_out(question: str, notation: str) -> str:
+    """Add to a question how positions are to be written, where it asks for that.
+
+    Args:
+        question (`str`): as it stands in a row, e.g. "Assess the image. Write positions."
+        notation (`str`): of the box format, e.g. `"[name](<first cell,last cell>)"`.
+
+    Example:
+        >>> spell_out("Assess the image. Write positions.", "[name](<first cell,last cell>)")
+        'Assess the image. Write positions as [name](<first cell,last cell>).'
+    """
+    return f"{question[:-1]} as {notation}." if question.endswith(SYNTAX_REQUESTS) else question
 
 
 def draw_question(rng: np.random.Generator, request: PositionRequest | None = None) -> str:

@@ -43,6 +43,8 @@ class GiqaFormat:
     """
 
     name: ClassVar[str] = "giqa"
+    notation: ClassVar[str] = "[name](<first cell,last cell>)"
+    """How the form looks, in words for a prompt."""
     grid: Grid = field(default_factory=Grid)
     policy: Policy = "expand"
     space: bool = False
@@ -94,6 +96,8 @@ class NormalizedFormat:
     """
 
     name: ClassVar[str] = "normalized"
+    notation: ClassVar[str] = "[name](<x1,y1,x2,y2>)"
+    """How the form looks, in words for a prompt."""
     decimals: int = 2
 
     def __post_init__(self) -> None:

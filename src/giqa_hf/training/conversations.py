@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from ..builders.questions import spell_out
 from ..errors import DataError
 from ..formats import BoxFormat, GiqaFormat
 from ..frames import Frame
@@ -28,7 +29,8 @@ def to_conversations(
 
     Args:
         dataset (`datasets.Dataset` or `datasets.IterableDataset`): rows as `giqa_hf.schema.features` describes them.
-        format (`BoxFormat`, *optional*): how boxes are written; the paper's `GiqaFormat()` if not given.
+        format (`BoxFormat`, *optional*): how boxes are written, and how questions that ask for it spell the notation
+            out; the paper's `GiqaFormat()` if not given.
         frame (`callable`, *optional*): `(width, height) -> Frame` of the model that will be trained, usually
             `processor.frame` of a processor with `GroundingProcessorMixin`, or
             `functools.partial(Frame.from_processor, processor)`. Without it boxes stay normalised by the
@@ -96,6 +98,9 @@ def conversation(
         except ValueError as error:
             raise DataError(f"field {field}_regions: {error}") from error
     question, answer = texts
+    notation = getattr(box_format, "notation", None)
+    if notation is not None:
+        question = spell_out(question, notation)
     return {
         "prompt": [{"role": "user", "content": question}],
         "completion": [{"role": "assistant", "content": answer}],
