@@ -199,5 +199,7 @@ def test_label_studios_own_sdk_takes_tasks_and_annotations(tmp_path):
     assert interface.validate_task(task)
     assert interface.validate_prediction(prediction)
     assert interface.validate_annotation({"result": prediction["result"]})
-    wrong = [{**item, "from_name": "nobody"} if "from_name" in item else item for item in prediction["result"]]
+    wrong = [
+        {**item, "from_name": "nobody"} if "from_name" in item else item for item in prediction["result"]
+    ]
     assert not interface.validate_annotation({"result": wrong})
