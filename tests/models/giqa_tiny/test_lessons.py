@@ -9,6 +9,7 @@ import pytest
 
 from giqa_hf.builders.questions import STEMS
 from giqa_hf.builders.synth.scenes import make_scene
+from giqa_hf.builders.synth.words import ADJECTIVES, NOUNS
 from giqa_hf.grid import Grid
 from giqa_hf.grounded_text import GroundedText, Region
 from giqa_hf.models.giqa_tiny import lessons as words
@@ -18,10 +19,15 @@ GRID = Grid()
 
 @pytest.fixture(scope="module")
 def lessons():
-    """Five lessons on each of a dozen scenes: (scene, question, answer)."""
+    """Ten lessons on each of a dozen scenes: (scene, question, answer)."""
     scenes = [make_scene("train", np.random.default_rng([5, number])) for number in range(12)]
     rng = np.random.default_rng(6)
-    return [(scene, *turn) for scene in scenes for _ in range(5) for turn in words.turns(scene, rng, GRID)]
+    return [
+        (scene, *turn)
+        for scene in scenes
+        for lesson in 5 * [words.turns, words.judgements]
+        for turn in lesson(scene, rng, GRID)
+    ]
 
 
 # Cells of the 20 x 20 grid: columns floor(20 x1) to ceil(20 x2) - 1, rows likewise.
@@ -85,6 +91,61 @@ def test_places_are_told_by_cell_too():
     assert words.in_cells(f"Look. {words.PLACE_REQUEST}") == f"Look. {words.CELL_REQUEST}"
 
 
+def quality_of(scene, name):
+    """ "noisy" or the like of the one thing with this name; "clean" without a distortion."""
+    (thing,) = [thing for thing in scene.objects if thing.name == name]
+    return ADJECTIVES[thing.family] if thing.family else "clean"
+
+
+AT = r"(?: at row [^.]*?)?"  # the place of a thing, where it is told
+TO_ADJECTIVE = {noun: ADJECTIVES[family] for family, noun in NOUNS.items()}
+CLAIMS = [
+    # (how a claim ends, whether it is true of a thing of some quality, given the word it names)
+    (rf"The (.+?){AT} (?:is|are) (.+)\.", lambda quality, word: quality == word),
+    (rf"There is (.+) on the (.+?){AT}\.", lambda quality, word: quality == TO_ADJECTIVE[word]),
+    (rf"The (.+?){AT} shows? (.+)\.", lambda quality, word: quality == TO_ADJECTIVE[word]),
+    (
+        rf"The (.+?){AT} (?:has no flaw|have no flaw|keeps? natural detail)()\.",
+        lambda quality, word: quality == "clean",
+    ),
+]
+
+
+def test_claims_are_true_of_the_scene_when_they_are_said_to_be(lessons):
+    checked = {"True.": 0, "False.": 0}
+    for scene, question, answer in lessons:
+        request = next((request for request in words.CHECK_REQUESTS if question.startswith(request)), None)
+        if request is None:
+            continue
+        claim = question.removeprefix(request).strip()
+        found = next((match, holds) for form, holds in CLAIMS if (match := re.fullmatch(form, claim)))
+        name, word = found[0].groups() if claim.startswith("The ") else found[0].groups()[::-1]
+        assert answer == f"{found[1](quality_of(scene, name), word)}.", claim
+        checked[answer] += 1
+    assert min(checked.values()) > 20
+
+
+def test_flaws_are_named_graded_and_listed_as_they_are(lessons):
+    seen = set()
+    for scene, question, answer in lessons:
+        if match := re.fullmatch(rf"Name the flaw of the (.+?){AT}\.", question):
+            (thing,) = [thing for thing in scene.spoiled if thing.name == match[1]]
+            assert answer.lower() == f"{thing.grade} {NOUNS[thing.family]}."
+        elif match := re.fullmatch(rf"Grade the (.+?){AT}\.", question):
+            quality = quality_of(scene, match[1])
+            assert answer.lower().endswith(f"{quality}.") and (quality == "clean") == (answer == "Clean.")
+        elif match := re.fullmatch(r"List the parts with (.+)\.", question):
+            there = [t.name for t in scene.spoiled if NOUNS[t.family] == match[1]]
+            assert re.findall(r"[Tt]he (.+?) at row", answer) == there and (answer == "None.") == (not there)
+        elif question == "List the flaws.":
+            said = re.findall(r"The (.+?) at row .+? (?:is|are) ([a-z ]+)\.", answer)
+            assert said == [(t.name, ADJECTIVES[t.family]) for t in scene.spoiled]
+        else:
+            continue
+        seen.add(re.match(r"Name|Grade|List the parts|List the flaws", question)[0])
+    assert len(seen) == 4
+
+
 def test_a_shortened_lesson_keeps_the_description(monkeypatch):
     monkeypatch.setattr(words, "CELL_SHARE", 0.0)
     rng = np.random.default_rng(0)
@@ -95,3 +156,7 @@ def test_a_shortened_lesson_keeps_the_description(monkeypatch):
         assert len(kept) == 2 and long in kept and all(turn in lesson for turn in kept)
     plain = [["Describe it.", "A" * 200], *lesson[::2]]
     assert words.shortened([plain], rng) == plain  # short enough as it is
+    kept = words.shortened([[*plain, ["List the flaws.", "None."]]], rng)
+    assert len(kept) == 3 and kept == [
+        turn for turn in [*plain, ["List the flaws.", "None."]] if turn in kept
+    ]

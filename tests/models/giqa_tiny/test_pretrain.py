@@ -53,7 +53,7 @@ def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "SHARD", 64)
-        patch.setattr(pool, "LESSONS", 2)
+        patch.setattr(pool, "LESSONS", pool.LESSONS[3:5])
         pool.build_shard(folder, 0)
     return folder
 

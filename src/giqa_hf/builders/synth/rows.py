@@ -30,10 +30,10 @@ class QuestionAnswer:
 
 def describe(scene: Scene, rng: np.random.Generator) -> GroundedText:
     """The GIQA-DES answer: each spoiled object, then the largest clean ones, then the verdict."""
-    parts = [fill(_pick(words.DES_SPOILED, rng), [thing]) for thing in scene.spoiled]
+    parts = [fill(pick(words.DES_SPOILED, rng), [thing]) for thing in scene.spoiled]
     if scene.clean:
-        parts.append(fill(_pick(words.DES_CLEAN, rng), scene.clean[:MAX_CLEAN_NAMED]))
-    parts.append(fill(_pick(words.DES_CLOSING, rng), [], overall=words.OVERALL[worst_grade(scene)]))
+        parts.append(fill(pick(words.DES_CLEAN, rng), scene.clean[:MAX_CLEAN_NAMED]))
+    parts.append(fill(pick(words.DES_CLOSING, rng), [], overall=words.OVERALL[worst_grade(scene)]))
     return join(parts)
 
 
@@ -44,21 +44,39 @@ def worst_grade(scene: Scene) -> str | None:
 
 
 def yes_no_pairs(scene: Scene, answer: bool, rng: np.random.Generator) -> list[QuestionAnswer]:
-    """All Yes (or all No) pairs that the scene supports, one per object and kind, in random order.
-
-    Yes: the named distortion is on the object, or the object is clean and called clean. No: another distortion is
-    named, or a clean object is called distorted, or a distorted one clean.
-    """
-    found: list[QuestionAnswer] = []
+    """All Yes (or all No) pairs that the scene supports: `claims` as questions."""
     reply = GroundedText("Yes." if answer else "No.")
+    asked = claims(scene, answer, rng, words.YES_NO_FAMILY, words.YES_NO_CLEAN)
+    return [QuestionAnswer("yes_no", question, reply) for question in asked]
+
+
+def claims(
+    scene: Scene,
+    true: bool,
+    rng: np.random.Generator,
+    of_family: Sequence[str],
+    of_clean: Sequence[str],
+) -> list[GroundedText]:
+    """All true (or all false) claims about the scene's objects, one per object and kind, in random order.
+
+    True: the named distortion is on the object, or the object is clean and called clean. False: another distortion is
+    named, or a clean object is called distorted, or a distorted one clean.
+
+    Args:
+        scene (`Scene`): what is claimed about.
+        true (`bool`): which ones.
+        rng (`np.random.Generator`): the only source of chance.
+        of_family (`sequence` of `str`): forms that name a distortion.
+        of_clean (`sequence` of `str`): forms that call an object clean.
+    """
+    found: list[GroundedText] = []
     for thing in scene.objects:
         other = _other_family(thing, scene, rng)
-        family = thing.family if answer else other
+        family = thing.family if true else other
         if family is not None:
-            question = fill(_pick(words.YES_NO_FAMILY, rng), [thing], family=family)
-            found.append(QuestionAnswer("yes_no", question, reply))
-        if (thing.family is None) == answer:
-            found.append(QuestionAnswer("yes_no", fill(_pick(words.YES_NO_CLEAN, rng), [thing]), reply))
+            found.append(fill(pick(of_family, rng), [thing], family=family))
+        if (thing.family is None) == true:
+            found.append(fill(pick(of_clean, rng), [thing]))
     return [found[i] for i in rng.permutation(len(found))]
 
 
@@ -104,37 +122,38 @@ def _row(
 def _what(scene: Scene, rng: np.random.Generator) -> Iterator[tuple[GroundedText, GroundedText]]:
     for thing in scene.spoiled:
         assert thing.family is not None
-        yield fill(_pick(words.WHAT_REFERRING, rng), [thing]), fill("{Noun}.", [], family=thing.family)
+        yield fill(pick(words.WHAT_REFERRING, rng), [thing]), fill("{Noun}.", [], family=thing.family)
     for family in dict.fromkeys(thing.family for thing in scene.spoiled):
         same = [thing for thing in scene.spoiled if thing.family == family]
-        yield fill(_pick(words.WHAT_GROUNDING, rng), [], family=family), fill("The {objs}.", same)
+        yield fill(pick(words.WHAT_GROUNDING, rng), [], family=family), fill("The {objs}.", same)
 
 
 def _why(scene: Scene, rng: np.random.Generator) -> Iterator[tuple[GroundedText, GroundedText]]:
     for thing in scene.spoiled:
-        yield fill(_pick(words.WHY_REFERRING, rng), [thing]), fill("{Grade} {noun}.", [thing])
+        yield fill(pick(words.WHY_REFERRING, rng), [thing]), fill("{Grade} {noun}.", [thing])
     if scene.spoiled:
         parts = [fill("The {obj} {is} {adj}.", [thing]) for thing in scene.spoiled]
-        yield GroundedText(_pick(words.WHY_GROUNDING, rng)), join(parts)
+        yield GroundedText(pick(words.WHY_GROUNDING, rng)), join(parts)
 
 
 def _how(scene: Scene, rng: np.random.Generator) -> Iterator[tuple[GroundedText, GroundedText]]:
     for thing in scene.spoiled:
-        yield fill(_pick(words.HOW_SPOILED, rng), [thing]), fill("{Grade}.", [thing], name_things=False)
-        yield fill(_pick(words.HOW_ANY, rng), [thing]), fill("{Adverb} {adj}.", [thing], name_things=False)
+        yield fill(pick(words.HOW_SPOILED, rng), [thing]), fill("{Grade}.", [thing], name_things=False)
+        yield fill(pick(words.HOW_ANY, rng), [thing]), fill("{Adverb} {adj}.", [thing], name_things=False)
     for thing in scene.clean[:1]:
-        yield fill(_pick(words.HOW_ANY, rng), [thing]), GroundedText("Clean.")
+        yield fill(pick(words.HOW_ANY, rng), [thing]), GroundedText("Clean.")
 
 
 def _other_family(thing: SceneObject, scene: Scene, rng: np.random.Generator) -> str:
     """A family that is not on the thing; every second time one that is on a neighbour, if there is one."""
     on_neighbours = sorted({other.family for other in scene.spoiled if other.family} - {thing.family})
     if on_neighbours and rng.random() < 0.5:
-        return _pick(on_neighbours, rng)
-    return _pick([family for family in words.NOUNS if family != thing.family], rng)
+        return pick(on_neighbours, rng)
+    return pick([family for family in words.NOUNS if family != thing.family], rng)
 
 
-def _pick(pool: Sequence[str], rng: np.random.Generator) -> str:
+def pick(pool: Sequence[str], rng: np.random.Generator) -> str:
+    """One of them, all equally likely."""
     return pool[int(rng.integers(len(pool)))]
 
 

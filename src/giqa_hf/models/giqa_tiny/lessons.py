@@ -1,6 +1,7 @@
 """What giqa-tiny's base learns in words: to name things, to say where they are and what is wrong with them.
 
-No box notation, no Yes/No question and no What/Why/How question of GIQA-VQA: that is what fine-tuning teaches.
+It is told so in requests of its own: no box notation, no Yes/No question and no What/Why/How question of GIQA-VQA.
+Those are what fine-tuning teaches.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import re
 import numpy as np
 
 from ...builders.questions import STEMS
-from ...builders.synth.rows import describe, fill
+from ...builders.synth import words
+from ...builders.synth.rows import claims, describe, fill, join, pick
 from ...builders.synth.scenes import Scene, SceneObject
 from ...grid import Grid
 from ...grounded_text import GroundedText
@@ -19,6 +21,9 @@ PLACE_REQUEST = "Say rows and columns."
 CELL_REQUEST = "Say cells."
 CELL_SHARE = 0.6
 """Share of lessons that number the cells instead of naming row and column."""
+CHECK_REQUESTS = ("True or false?", "Check this.")
+CLAIMS_OF_FAMILY = ("The {obj} {is} {adj}.", "There is {noun} on the {obj}.", "The {obj} {shows} {noun}.")
+CLAIMS_OF_CLEAN = ("The {obj} {is} clean.", "The {obj} {has} no flaw.", "The {obj} {keeps} natural detail.")
 _ROWS_AND_COLUMNS = re.compile(r"row (\d+) column (\d+) to row (\d+) column (\d+)")
 
 
@@ -61,8 +66,40 @@ def turns(scene: Scene, rng: np.random.Generator, grid: Grid) -> list[tuple[str,
     return [lesson[i] for i in rng.permutation(len(lesson))]
 
 
-def _state(thing: SceneObject) -> str:
-    return fill("{grade} {noun}", [thing], name_things=False).text if thing.family else "clean"
+def judgements(scene: Scene, rng: np.random.Generator, grid: Grid) -> list[tuple[str, str]]:
+    """One lesson on a scene's flaws: claims to check, a flaw to name, a thing to grade, and at last a list."""
+
+    def said(grounded: GroundedText) -> str:
+        return placed(grounded, grid) if rng.random() < 0.5 else grounded.text
+
+    lesson = []
+    for true in (True, False):
+        found = claims(scene, true, rng, CLAIMS_OF_FAMILY, CLAIMS_OF_CLEAN)
+        if found:
+            lesson.append((f"{pick(CHECK_REQUESTS, rng)} {said(found[0])}", f"{true}."))
+    if scene.spoiled:
+        thing = scene.spoiled[int(rng.integers(len(scene.spoiled)))]
+        named = said(fill("the {obj}", [thing]))
+        lesson.append(
+            (f"Name the flaw of {named}.", fill("{Grade} {noun}.", [thing], name_things=False).text)
+        )
+    thing = scene.objects[int(rng.integers(len(scene.objects)))]
+    state = _state(thing, "{adverb} {adj}")
+    lesson.append((f"Grade {said(fill('the {obj}', [thing]))}.", f"{state[0].upper()}{state[1:]}."))
+    lesson = [lesson[i] for i in rng.permutation(len(lesson))]
+    # The list stands last, since it gives the others away.
+    if rng.random() < 0.5:
+        flaws = join([fill("The {obj} {is} {adj}.", [thing]) for thing in scene.spoiled])
+        return [*lesson, ("List the flaws.", placed(flaws, grid) or "None.")]
+    there = [thing.family for thing in scene.spoiled if thing.family]
+    family = pick(there if there and rng.random() < 0.8 else list(words.NOUNS), rng)
+    same = [thing for thing in scene.spoiled if thing.family == family]
+    listed = placed(fill("The {objs}.", same), grid) if same else "None."
+    return [*lesson, (f"List the parts with {words.NOUNS[family]}.", listed)]
+
+
+def _state(thing: SceneObject, form: str = "{grade} {noun}") -> str:
+    return fill(form, [thing], name_things=False).text if thing.family else "clean"
 
 
 def _be(thing: SceneObject) -> str:
@@ -81,12 +118,11 @@ def in_cells(text: str) -> str:
 
 
 def shortened(lessons: list[list[list[str]]], rng: np.random.Generator) -> list[list[str]]:
-    """One lesson of a scene; beside a long description only one of the short exchanges, to save time."""
+    """One lesson of a scene, at most three exchanges of it, and beside a long description only one, to save time."""
     lesson = lessons[rng.integers(len(lessons))]
     if rng.random() < CELL_SHARE:
         lesson = [[in_cells(question), in_cells(answer)] for question, answer in lesson]
-    longest = max(range(len(lesson)), key=lambda i: len(lesson[i][1]))
-    if not lesson[longest][0].endswith((PLACE_REQUEST, CELL_REQUEST)) or len(lesson) < 3:
-        return lesson
-    dropped = rng.choice([i for i in range(len(lesson)) if i != longest])
-    return [turn for i, turn in enumerate(lesson) if i != dropped]
+    described = [i for i, turn in enumerate(lesson) if turn[0].endswith((PLACE_REQUEST, CELL_REQUEST))]
+    short = [i for i in rng.permutation(len(lesson)) if i not in described]
+    kept = [*described, *short[: 1 if described else 3]]
+    return [lesson[i] for i in sorted(kept)]

@@ -17,12 +17,12 @@ from ...files import atomic_write, write_json
 from ...grid import Grid
 from .architecture import IMAGE_SIDE_PX
 from .labels import PatchLabels, patch_labels
-from .lessons import turns
+from .lessons import judgements, turns
 
 SEED = 20261121
 SHARD = 1000
-LESSONS = 6
-"""Lessons on each scene; every time round it comes with one of them."""
+LESSONS = (*4 * (turns,), *6 * (judgements,))
+"""What is said of each scene; every time round it comes with one of them."""
 
 
 def build_pool(work: Path, scenes: int) -> None:
@@ -45,7 +45,7 @@ def build_shard(work: Path, shard: int) -> None:
         scene = make_scene("train", rng)
         pixels[index] = np.asarray(scene.image.resize(side, Image.Resampling.BICUBIC))
         labels.append(patch_labels(scene))
-        texts.append([turns(scene, rng, grid) for _ in range(LESSONS)])
+        texts.append([lesson(scene, rng, grid) for lesson in LESSONS])
     np.save(_file(work, "pixels", shard), pixels)
     np.savez(_file(work, "labels", shard), **PatchLabels.stack(labels)._asdict())
     write_json(_file(work, "lessons", shard), texts)
