@@ -133,11 +133,12 @@ class Frame:
         """The frame in which a processor shows an image of `width` x `height` to its model.
 
         It is read from the processor's own configuration, never guessed. Known are the image processors of
-        CLIP (LLaVA as transformers configures it by default), LLaVA (`do_pad`), LLaVA-NeXT (its base view,
-        which is the whole image squashed; the tiles show the whole image as well) and Qwen2-VL (Qwen2.5-VL
-        and Qwen3-VL share it), each alone or inside a processor. An image processor of another class says
-        its frame itself, by a method `frame(width, height) -> Frame`. Arguments given to a single call of
-        the processor, such as `size=`, are not known here.
+        CLIP (LLaVA as transformers configures it by default, Kosmos-2, Florence-2), LLaVA (`do_pad`), LLaVA-NeXT
+        (its base view, which is the whole image squashed; the tiles show the whole image as well), Qwen2-VL
+        (Qwen2.5-VL and Qwen3-VL share it), SigLIP (PaliGemma) and GOT-OCR2 (InternVL; tiles as LLaVA-NeXT), each
+        alone or inside a processor. An image processor of another class says its frame itself, by a method
+        `frame(width, height) -> Frame`. Arguments given to a single call of the processor, such as `size=`, are
+        not known here.
 
         Raises:
             `ValueError`: for a processor or a configuration that is not known; it says which ones are.
@@ -258,6 +259,18 @@ def _llava_next(image_processor: Any, frame: Frame) -> Frame:
     return _resized_and_cropped(image_processor, base_view)
 
 
+def _squashed(image_processor: Any, frame: Frame) -> Frame:
+    if not image_processor.do_resize:
+        return frame
+    size = image_processor.size
+    if not (size.get("width") and size.get("height")):
+        raise ValueError(
+            f"Frame.from_processor: expected {type(image_processor).__name__} to have a size of height and width, "
+            f"got {dict(size)}"
+        )
+    return frame._resized((size["width"], size["height"]))
+
+
 def _qwen2_vl(image_processor: Any, frame: Frame) -> Frame:
     if not image_processor.do_resize:
         return frame
@@ -287,7 +300,9 @@ def _resized_and_cropped(image_processor: Any, frame: Frame) -> Frame:
 
 _READERS: dict[str, Callable[[Any, Frame], Frame]] = {
     "CLIPImageProcessor": _clip,
+    "GotOcr2ImageProcessor": _squashed,
     "LlavaImageProcessor": _llava,
     "LlavaNextImageProcessor": _llava_next,
     "Qwen2VLImageProcessor": _qwen2_vl,
+    "SiglipImageProcessor": _squashed,
 }

@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from .boxes import check_norm, clip
-from .formats import BoxFormat, GiqaFormat, format_from_dict
+from .formats import BoxFormat, GiqaFormat, format_from_dict, placed
 from .frames import Frame
 from .grounded_text import GroundedText, Region
 
@@ -109,7 +109,7 @@ class GroundingProcessorMixin:
                 f"image_sizes: expected one (width, height) per text ({len(texts)}), got {len(image_sizes)}"
             )
         return [
-            _of_the_image(self.box_format.read(text), self.frame(*image_size))
+            _read(text, self.box_format, self.frame(*image_size))
             for text, image_size in zip(texts, image_sizes, strict=True)
         ]
 
@@ -175,6 +175,7 @@ def render(
         raise ValueError(f"hidden: expected one of {', '.join(get_args(Hidden))}, got {hidden!r}")
     if frame is None:
         return box_format.write(grounded)
+    box_format, frame = placed(box_format, frame)
     regions = [region for r in grounded.regions if (region := _seen(r, frame, hidden)) is not None]
     return box_format.write(replace(grounded, regions=regions))
 
@@ -252,6 +253,11 @@ def _seen(region: Region, frame: Frame, hidden: Hidden) -> Region | None:
     if len(kept) and not kept.any():
         return None
     return replace(region, boxes_norm=clip(frame.to_model_norm(boxes_norm[kept])), statuses=())
+
+
+def _read(text: str, box_format: BoxFormat, frame: Frame) -> GroundedText:
+    box_format, frame = placed(box_format, frame)
+    return _of_the_image(box_format.read(text), frame)
 
 
 def _of_the_image(seen: GroundedText, frame: Frame) -> GroundedText:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import GiqaError
-from . import annotate, bench, dataset, describe, quickstart
+from . import annotate, bench, dataset, describe, diagnose, quickstart
 
-COMMANDS = (quickstart, describe, annotate, dataset, bench)
+COMMANDS = (quickstart, describe, annotate, dataset, bench, diagnose)
 USER_ERROR = 2
 INTERRUPTED = 130
 READER_GONE = 141

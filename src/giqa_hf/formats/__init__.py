@@ -1,7 +1,8 @@
 """Forms of text with boxes: each module only writes a `GroundedText` and reads it back.
 
 To add a form, write its module with `write` and `read`, its dataclass here, and its rows in
-tests/formats/test_round_trip.py. A format is a small frozen value that knows its own parameters, so that a
+the tables of tests/formats. Its numbers are of the picture that the processor shows, unless it says otherwise, and
+`placed` makes it ready for one image. A format is a small frozen value that knows its own parameters, so that a
 processor can carry it, save it and load it. The text without boxes needs no format: it is `grounded.text`.
 """
 
@@ -9,13 +10,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Protocol, get_args, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, get_args, runtime_checkable
 
+from ..frames import Frame
 from ..grid import Grid, Policy
 from ..grounded_text import GroundedText
 from . import giqa, normalized
+from ._saved import Carries, ModelFormat, refuse_unknown
+from .deepseek_vl2 import DeepSeekVL2Format
+from .ferret import FerretFormat
+from .florence2 import Florence2Format
+from .groundinggpt import GroundingGptFormat
+from .internvl import InternVLFormat
+from .kosmos2 import Kosmos2Format
+from .llava import LlavaFormat
+from .paligemma import PaliGemmaFormat
+from .qwen2_vl import Qwen2VLFormat
+from .qwen_json import Qwen3VLFormat, Qwen25VLFormat
+from .shikra import ShikraFormat
 
-__all__ = ["BoxFormat", "GiqaFormat", "NormalizedFormat", "format_from_dict"]
+__all__ = [
+    "FORMATS",
+    "BoxFormat",
+    "Carries",
+    "DeepSeekVL2Format",
+    "FerretFormat",
+    "Florence2Format",
+    "GiqaFormat",
+    "GroundingGptFormat",
+    "InternVLFormat",
+    "Kosmos2Format",
+    "LlavaFormat",
+    "ModelFormat",
+    "NormalizedFormat",
+    "PaliGemmaFormat",
+    "Placed",
+    "Qwen2VLFormat",
+    "Qwen3VLFormat",
+    "Qwen25VLFormat",
+    "ShikraFormat",
+    "format_from_dict",
+    "placed",
+]
 
 
 @runtime_checkable
@@ -78,7 +114,7 @@ class GiqaFormat:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> GiqaFormat:
         """What `to_dict` described; what is missing has its default."""
-        _refuse_unknown(data, cls.name, {"cols", "rows", "policy", "space"})
+        refuse_unknown(data, cls.name, {"cols", "rows", "policy", "space"})
         default = cls()
         return cls(
             Grid(data.get("cols", default.grid.cols), data.get("rows", default.grid.rows)),
@@ -118,14 +154,30 @@ class NormalizedFormat:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NormalizedFormat:
         """What `to_dict` described; what is missing has its default."""
-        _refuse_unknown(data, cls.name, {f.name for f in fields(cls)})
+        refuse_unknown(data, cls.name, {f.name for f in fields(cls)})
         return cls(data.get("decimals", cls().decimals))
 
 
-_FORMATS: dict[str, type[GiqaFormat] | type[NormalizedFormat]] = {
-    "giqa": GiqaFormat,
-    "normalized": NormalizedFormat,
+FORMATS: dict[str, Any] = {
+    form.name: form
+    for form in (
+        GiqaFormat,
+        NormalizedFormat,
+        DeepSeekVL2Format,
+        FerretFormat,
+        Florence2Format,
+        GroundingGptFormat,
+        InternVLFormat,
+        Kosmos2Format,
+        LlavaFormat,
+        PaliGemmaFormat,
+        Qwen2VLFormat,
+        Qwen25VLFormat,
+        Qwen3VLFormat,
+        ShikraFormat,
+    )
 }
+"""The formats by the names that `to_dict` and the command line have for them."""
 
 
 def format_from_dict(data: Mapping[str, Any]) -> BoxFormat:
@@ -135,17 +187,41 @@ def format_from_dict(data: Mapping[str, Any]) -> BoxFormat:
         `ValueError`: on a name or a parameter that there is not; it names those that there are.
     """
     name = data.get("name")
-    if name not in _FORMATS:
-        raise ValueError(
-            f"box format: expected name to be one of {', '.join(sorted(_FORMATS))}, got {name!r}"
-        )
-    return _FORMATS[name].from_dict(data)
+    if name not in FORMATS:
+        raise ValueError(f"box format: expected name to be one of {', '.join(sorted(FORMATS))}, got {name!r}")
+    found: BoxFormat = FORMATS[name].from_dict(data)
+    return found
 
 
-def _refuse_unknown(data: Mapping[str, Any], name: str, known: set[str]) -> None:
-    unknown = sorted(set(data) - known - {"name"})
-    if unknown:
-        raise ValueError(
-            f"box format {name!r}: expected parameters out of {', '.join(sorted(known))}, "
-            f"got {', '.join(unknown)}"
-        )
+class Placed(NamedTuple):
+    """A format, and the map from the original image to the picture that its numbers are of."""
+
+    box_format: BoxFormat
+    frame: Frame
+
+
+def placed(box_format: BoxFormat, frame: Frame) -> Placed:
+    """A format made ready for one image.
+
+    Args:
+        box_format (`BoxFormat`): any.
+        frame (`Frame`): from the original image to what the model sees of it, from its processor.
+
+    Returns:
+        `Placed`: a format in pixels knows its picture's size; a format of the original image (DeepSeek-VL2's) has
+        no frame but the identity. All others come back as they are.
+
+    Example:
+
+    ```python
+    >>> ready, frame = placed(Qwen25VLFormat(), Frame.smart_resize((640, 480), 28, 3136, 12845056))
+    >>> ready.picture_wh
+    (644, 476)
+    ```
+    """
+    if not isinstance(box_format, ModelFormat):
+        return Placed(box_format, frame)
+    if box_format.picture == "original":
+        frame = Frame.identity(frame.image_wh)
+    ready: Any = box_format.in_picture(frame.model_wh)
+    return Placed(ready, frame)

@@ -10,6 +10,8 @@ has the status `swapped`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..boxes import Boxes
 from ..grid import Grid, Policy
 from ..grounded_text import GroundedText
@@ -67,6 +69,15 @@ def read(text: str, grid: Grid = Grid(), *, policy: Policy = "expand") -> Ground
     [Issue(status='bad_arity', raw='<7>', span=(26, 29))]
     ```
     """
+
+    def decode(cells: list[tuple[float, ...]]) -> Boxes:
+        return grid.decode(cells, policy)
+
+    return read_bracketed(text, _BOX, judge_cells(grid), decode)
+
+
+def judge_cells(grid: Grid) -> Callable[[tuple[str, ...]], Verdict | None]:
+    """What two cell indices mean on `grid`: ordered cells and a status, `None` for indices that it has not."""
     cols, count = grid.cols, len(grid)
 
     def judge(numbers: tuple[str, ...]) -> Verdict | None:
@@ -82,7 +93,4 @@ def read(text: str, grid: Grid = Grid(), *, policy: Policy = "expand") -> Ground
         first_column, last_column = sorted((left_column, right_column))
         return Verdict((first_row * cols + first_column, last_row * cols + last_column), "swapped")
 
-    def decode(cells: list[tuple[float, ...]]) -> Boxes:
-        return grid.decode(cells, policy)
-
-    return read_bracketed(text, _BOX, judge, decode)
+    return judge

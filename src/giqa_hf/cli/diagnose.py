@@ -1,0 +1,51 @@
+"""`giqa diagnose PREDICTIONS`: in which form and in which picture's coordinates the boxes of a file most likely are."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "diagnose",
+        help="in which form and frame the boxes of a file of predictions are",
+        description="Say in which form and in which picture's coordinates the boxes of a file most likely are, and "
+        "why. A help for the eye: nothing is read by it.",
+    )
+    parser.add_argument("predictions", type=Path, help='JSON Lines: {"id": ..., "answer": ...}')
+    parser.add_argument(
+        "--references",
+        metavar="DATA",
+        help="giqa-bench, giqa-synth, or a folder of rows: sizes and true boxes",
+    )
+    parser.add_argument("--split", help="split of the data (default: test, or the only one)")
+    parser.add_argument("--limit", type=int, help="only the first rows of the data")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the findings."""
+    from ..benchmark.data import load_bench_data
+    from ..benchmark.diagnose import diagnose, diagnosis_text
+    from ..benchmark.predictions import match_predictions, read_predictions
+
+    lines = read_predictions(args.predictions)
+    if args.references is None:
+        given = [line.get("answer", line.get("prediction")) for line in lines]
+        answers = [answer for answer in given if isinstance(answer, str)]
+        if not answers:
+            raise DataError(
+                f"{args.predictions}: expected a field answer with words, found none in {len(lines)} lines; write "
+                '{"id": ..., "answer": ...}'
+            )
+        print(diagnosis_text(diagnose(answers)))
+        return
+    rows = load_bench_data(args.references, args.split, args.limit).rows
+    matched = match_predictions(lines, rows, where=str(args.predictions))
+    pairs = [(text, row) for text, row in zip(matched.texts, rows, strict=True) if text is not None]
+    print(diagnosis_text(diagnose([text for text, _ in pairs], [row for _, row in pairs])))

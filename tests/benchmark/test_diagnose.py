@@ -1,0 +1,181 @@
+"""Diagnosis of a file of predictions: right where it can be right, silent where it cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from giqa_hf.benchmark.diagnose import HYPOTHESES, MARKS, RESIZED, SQUARE, WHOLE, diagnose, diagnosis_text
+from giqa_hf.formats import (
+    DeepSeekVL2Format,
+    FerretFormat,
+    Florence2Format,
+    GiqaFormat,
+    GroundingGptFormat,
+    InternVLFormat,
+    Kosmos2Format,
+    LlavaFormat,
+    NormalizedFormat,
+    PaliGemmaFormat,
+    Qwen2VLFormat,
+    Qwen3VLFormat,
+    Qwen25VLFormat,
+    ShikraFormat,
+    placed,
+)
+from giqa_hf.grounded_text import GroundedText, Region
+
+SIZES = ((640, 480), (480, 640), (1280, 720), (300, 900), (512, 512))
+
+
+def rows_of(sizes=SIZES, count=20):
+    """Rows with two boxes each, on images of these sizes in turn."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(count):
+        width, height = sizes[number % len(sizes)]
+        sides = rng.uniform(0.2, 0.5, (2, 2))
+        corner = rng.uniform(0, 1 - sides)
+        regions = [
+            {"phrase": phrase, "span": span, "quality": None, "effect": None, "boxes_norm": [box]}
+            for phrase, span, box in zip(
+                ("cup", "plant"),
+                ([4, 7], [25, 30]),
+                np.concatenate([corner, corner + sides], axis=1).tolist(),
+                strict=True,
+            )
+        ]
+        text = "The cup is sharp and the plant is dark."
+        rows.append({"width": width, "height": height, "answer": text, "answer_regions": regions})
+    return rows
+
+
+def answers_of(rows, box_format, place):
+    """What a model that makes no mistake writes."""
+    answers = []
+    for row in rows:
+        ready, frame = placed(box_format, place.frame((row["width"], row["height"])))
+        regions = [
+            Region(r["phrase"], tuple(r["span"]), frame.to_model_norm(r["boxes_norm"]))
+            for r in row["answer_regions"]
+        ]
+        answers.append(ready.write(GroundedText(row["answer"], regions)))
+    return answers
+
+
+ROWS = rows_of()
+
+
+@pytest.mark.parametrize(
+    ("box_format", "place", "form", "unit"),
+    [
+        (GiqaFormat(), WHOLE, "[name](<first,last>)", "cells of a 20 x 20 grid"),
+        (GiqaFormat(), SQUARE, "[name](<first,last>)", "cells of a 20 x 20 grid"),
+        (NormalizedFormat(), SQUARE, "[name](<x1,y1,x2,y2>)", "fractions"),
+        (LlavaFormat(), SQUARE, "name [fractions]", "fractions"),
+        (LlavaFormat(), WHOLE, "name [fractions]", "fractions"),
+        (ShikraFormat(), SQUARE, "name [fractions]", "fractions"),
+        (GroundingGptFormat(), SQUARE, "name [fractions]", "fractions"),
+        (FerretFormat(), WHOLE, "name [whole numbers]", "thousandths"),
+        (Qwen3VLFormat(), WHOLE, "JSON", "thousandths"),
+        (Qwen3VLFormat(words=False), WHOLE, "JSON", "thousandths"),
+        (InternVLFormat(), WHOLE, "<box>", "thousandths"),
+        (InternVLFormat(), SQUARE, "<box>", "thousandths"),
+        (Qwen2VLFormat(), WHOLE, "(x1,y1),(x2,y2)", "thousandths"),
+        (DeepSeekVL2Format(), WHOLE, "<|det|>", "parts of 999"),
+        (PaliGemmaFormat(), WHOLE, "<loc0000>", "tokens of 1024, y first,"),
+        (Florence2Format(), WHOLE, "<loc_0>", "bins of 1000"),
+        (Kosmos2Format(), WHOLE, "<patch_index_0000>", "patches of 32 x 32"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_with_true_boxes_it_finds_form_and_frame(box_format, place, form, unit):
+    found = diagnose(answers_of(ROWS, box_format, place), ROWS)
+    (best,) = found.best  # and it is sure
+    assert (best.hypothesis.form, best.hypothesis.place, best.hypothesis.unit) == (form, place, unit)
+    assert best.readable == 40 and best.out_of_range == best.malformed == 0
+    assert best.miou > 0.8  # the 20 x 20 grid is the coarsest
+    assert best.hypothesis.options in found.verdict and "cannot tell" not in found.verdict
+
+
+def test_pixels_before_and_after_resizing_are_told_apart_only_where_they_differ():
+    same = rows_of(sizes=((1260, 840),))  # 45 x 30 patches of 28: nothing is resized
+    found = diagnose(answers_of(same, Qwen25VLFormat(), RESIZED), same)
+    assert {(f.hypothesis.unit, f.hypothesis.place) for f in found.best} == {
+        ("pixels", RESIZED),
+        ("pixels", WHOLE),
+    }
+    assert found.verdict.startswith("cannot tell: JSON is pixels of the ")
+    # 640 x 480 becomes 644 x 476: a hundredth, which shows in boxes without any other error
+    differing = rows_of(sizes=((640, 480),))
+    for place in (RESIZED, WHOLE):
+        (best,) = diagnose(answers_of(differing, Qwen25VLFormat(), place), differing).best
+        assert (best.hypothesis.unit, best.hypothesis.place) == ("pixels", place)
+
+
+def test_square_photographs_are_the_same_padded_or_not():
+    rows = rows_of(sizes=((512, 512),))
+    found = diagnose(answers_of(rows, LlavaFormat(), SQUARE), rows)
+    assert {f.hypothesis.place for f in found.best} == {WHOLE, SQUARE}
+    assert found.verdict.startswith("cannot tell: name [fractions] is fractions of ")
+    assert "ask who made the file" in found.verdict
+
+
+def test_without_true_boxes_it_says_what_it_cannot_tell():
+    found = diagnose(answers_of(ROWS, LlavaFormat(), SQUARE))
+    assert len(found.best) == 2 and all(f.miou is None for f in found.findings)
+    assert found.verdict == (
+        "cannot tell: name [fractions] is fractions of the whole image; or fractions of the image padded to a square, "
+        "as of LLaVA, Shikra, GroundingGPT; the numbers fit each of them; give true boxes with --references DATA"
+    )
+    # small numbers: thousandths, and pixels too, which without sizes were not even tried
+    small = ['[{"bbox_2d": [10, 20, 200, 180], "label": "cup"}]'] * 3
+    verdict = diagnose(small).verdict
+    assert "thousandths of the whole image" in verdict and "pixels" in verdict
+
+
+def test_numbers_beyond_a_scale_speak_against_it():
+    # of 1280 x 960: 1200 and 1100 are no thousandths, even with a fiftieth of tolerance
+    answers = [
+        '{"bbox_2d": [100, 100, 1200, 900], "label": "a"}, {"bbox_2d": [5, 6, 1100, 800], "label": "b"}'
+    ] * 4
+    (finding,) = diagnose(answers).findings
+    assert (finding.readable, finding.out_of_range, finding.low, finding.high) == (0, 8, 5.0, 1200.0)
+    assert diagnose(answers).best == []
+
+
+def test_counts_are_those_of_the_answers():
+    answers = [
+        "The cup [0.1, 0.2, 0.3, 0.4] and [0.5, 0.5, 0.6].",  # one box, one with three numbers
+        "The cup [0.1, 0.2, 0.3, 1.4].",  # no place in the image
+        "No boxes, see [1].",
+        "",
+    ]
+    found = diagnose(answers)
+    assert found.answers == 4
+    for finding in found.findings:
+        assert (finding.answers, finding.readable, finding.out_of_range, finding.malformed) == (2, 1, 1, 1)
+        assert (finding.low, finding.high) == (0.1, 1.4)
+        assert finding.reason == "2 answers, 1 boxes read, 1 out of range, 1 malformed; numbers 0.1 to 1.4"
+    assert diagnosis_text(found).splitlines()[-2] == "4 answers, at most 2 of them with boxes in one form"
+
+
+def test_wrong_boxes_fit_nothing_and_words_have_no_boxes():
+    rows = rows_of()
+    for row in rows:  # every true box in one corner, every answer in the other
+        for region in row["answer_regions"]:
+            region["boxes_norm"] = [[0.0, 0.0, 0.1, 0.1]]
+    found = diagnose(["The cup [0.80, 0.80, 0.90, 0.90]."] * len(rows), rows)
+    assert found.best == [] and "no hypothesis puts the boxes where the true ones are" in found.verdict
+    assert "none of the 2 answers has a box" in diagnose(["Yes.", "4 dogs 3 cats 2 x 1"]).verdict
+
+
+def test_two_forms_in_one_file_are_each_judged_by_their_own_answers():
+    answers = answers_of(ROWS[:12], InternVLFormat(), WHOLE) + answers_of(ROWS[12:], Kosmos2Format(), WHOLE)
+    found = diagnose(answers, ROWS)
+    forms = {f.hypothesis.form: f.answers for f in found.findings}
+    assert forms == {"<box>": 12, "<patch_index_0000>": 8}
+
+
+def test_every_hypothesis_has_marks_and_every_mark_a_hypothesis():
+    assert {hypothesis.form for hypothesis in HYPOTHESES} == set(MARKS)

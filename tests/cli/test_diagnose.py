@@ -1,0 +1,68 @@
+"""`giqa diagnose`: from a file to a table and a verdict, and one sentence for everything that fails."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+
+from giqa_hf.benchmark.data import row_ids
+from giqa_hf.cli import diagnose
+from giqa_hf.errors import DataError
+from giqa_hf.formats import LlavaFormat
+from giqa_hf.frames import Frame
+from giqa_hf.processing import render
+from giqa_hf.schema import grounded_of
+from tests.benchmark.tiny_bench import bench_rows, make_bench
+
+
+def run(*arguments):
+    parser = argparse.ArgumentParser()
+    diagnose.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["diagnose", *map(str, arguments)])
+    args.run(args)
+
+
+def write(path, lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_a_padded_model_is_found(tmp_path, capsys):
+    rows = bench_rows()  # photos of 120 x 80 and 80 x 120
+    lines = [
+        {
+            "id": row_id,
+            "answer": render(
+                grounded_of(row, "answer"),
+                LlavaFormat(),
+                Frame.square_pad((row["width"], row["height"]), 336),
+            ),
+        }
+        for row_id, row in zip(row_ids(rows), rows, strict=True)
+    ]
+    path = write(tmp_path / "predictions.jsonl", lines)
+    run(path, "--references", make_bench(tmp_path / "data"))
+    out = capsys.readouterr().out.splitlines()
+    assert (
+        out[0]
+        == "1. name [fractions]: fractions of the image padded to a square, as of LLaVA, Shikra, GroundingGPT"
+    )
+    assert "mIoU 0.9" in out[1]
+    assert out[-1].endswith("read it with --format llava --frame square")
+    run(path)  # without true boxes
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1].startswith("cannot tell: name [fractions] is ")
+
+
+def test_strange_lines(tmp_path, capsys):
+    path = write(tmp_path / "p.jsonl", [{"answer": 4}, {"prediction": "Yes."}, {"other": 1}])
+    run(path)
+    assert capsys.readouterr().out.startswith(
+        "1 answers, at most 0 of them with boxes in one form\nnone of the 1"
+    )
+    with pytest.raises(DataError, match="expected a field answer with words, found none in 1 lines"):
+        run(write(path, [{"answer": None}]))
+    with pytest.raises(DataError, match="none that can be read"):
+        run(tmp_path / "gone.jsonl")
