@@ -23,9 +23,10 @@ import numpy.typing as npt
 
 from giqa_hf.annotation.classic.detector import MapBoxes, locate
 from giqa_hf.annotation.classic.judge import MapJudge
-from giqa_hf.annotation.classic.lexicon import SENSES, Sense, read_quality
+from giqa_hf.annotation.classic.lexicon import read_quality
 from giqa_hf.annotation.classic.maps import PhotoMaps
 from giqa_hf.annotation.classic.tags import LexiconTags, find_tags
+from giqa_hf.annotation.classic.vocabulary import SENSES, Sense
 from giqa_hf.annotation.record import Record
 from giqa_hf.annotation.refinement.judge import crop_box
 from giqa_hf.annotation.stage import Pictures

@@ -32,6 +32,7 @@ LAYERS = (
     "corpora",
     "builders",
     "processing",
+    "first_token",
     "models",
     "backbones",
     "annotation",

@@ -22,7 +22,18 @@ from typing import Any
 
 SYNTH = "giqa-synth"
 PUBLISHED = ("giqa-160k", "giqa-bench")
-METRICS = {"giqa_bench": Path(__file__).parent / "metrics" / "giqa_bench"}
+METRICS = {
+    name: Path(__file__).parent / "metrics" / name
+    for name in (
+        "giqa_bench",
+        "grounding_miou",
+        "tag_recall",
+        "bleu4",
+        "llm_score",
+        "vqa_accuracy",
+        "score_correlation",
+    )
+}
 _MARK = "_giqa_hf_wrapped"
 
 

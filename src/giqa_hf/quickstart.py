@@ -148,7 +148,9 @@ def quiet() -> None:
 
 def table(columns: Mapping[str, Mapping[str, Any]]) -> str:
     """The figures as text, a row per metric; what cannot be told is "n/a"."""
-    names = list(_figures(next(iter(columns.values()))))
+    from .metrics.giqa_bench.compute import figures_of
+
+    names = list(figures_of(next(iter(columns.values()))))
     width = max(len(name) for name in names)
     lines = [" " * width + "".join(f"{title:>12}" for title in columns)]
     for name in names:
@@ -157,11 +159,6 @@ def table(columns: Mapping[str, Mapping[str, Any]]) -> str:
         cells = ("n/a" if value is None else f"{value:.{digits}f}" for value in values)
         lines.append(f"{name:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
     return "\n".join(lines)
-
-
-def _figures(found: Mapping[str, Any]) -> dict[str, float | None]:
-    """Of a result of `giqa_bench` the figures alone, without what they were computed from and with."""
-    return {name: value for name, value in found.items() if value is None or isinstance(value, (int, float))}
 
 
 def _check(out: Path, settings: Settings, fresh: bool) -> None:
@@ -271,7 +268,7 @@ def _train(out: Path, settings: Settings, model: Any, processor: Any, rows: Any,
 def _report(
     out: Path, settings: Settings, processor: Any, data: Any, curve: Any, before: list[str], after: list[str]
 ) -> Outcome:
-    from .metrics.giqa_bench.compute import giqa_bench
+    from .metrics.giqa_bench.compute import figures_of, giqa_bench
     from .report import ReportSample, write_report
     from .schema import grounded_of
 
@@ -294,7 +291,7 @@ def _report(
         )
         for i in _shown(references)
     ]
-    figures = {name: _figures(found) for name, found in scores.items()}
+    figures = {name: figures_of(found) for name, found in scores.items()}
     path = out / "report.html"
     write_report(
         path,

@@ -180,6 +180,12 @@ class SmallProfile:
     def versions(self) -> dict[str, str]:
         return {}
 
+    def explained(self, error: GiqaError) -> GiqaError:
+        return error
+
+    def setting_names(self) -> list[str]:
+        return ["name", "most"]
+
     def model_stages(self) -> frozenset[str]:
         return frozenset({"boxes"})
 

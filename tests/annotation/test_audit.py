@@ -83,6 +83,21 @@ def test_the_sums_of_every_kind():
         assert candidates == sum(line["count"] for line in told["outcomes"] if line["kind"] == kind)
 
 
+def test_what_the_reader_has_left_out_is_no_candidate():
+    made = audit.count(example(), left_out={"yes or no": 7, "too short": 1_200})
+    assert made.candidates["record"] == 3 and made.to_dict()["left_out"] == {
+        "yes or no": 7,
+        "too short": 1_200,
+    }
+    top = [line.rsplit(maxsplit=1) for line in made.table().splitlines()[:3]]
+    assert top == [
+        ["left out by the corpus' reader, before any record", "1,207"],
+        ["  too short", "1,200"],
+        ["  yes or no", "7"],
+    ]
+    assert "left out" not in audit.count(example()).table()
+
+
 def test_no_records_at_all():
     made = audit.count([])
     assert made.kept("record") == 0 and made.table().splitlines()[0].split() == [

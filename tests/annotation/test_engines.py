@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -117,6 +120,28 @@ def test_when_a_worker_fails(tmp_path, what):
         list(run_local(jobs(tmp_path), plan(tmp_path, SmallProfile(trap=trap)), 2))
     assert type(caught.value) is error and (tmp_path / "flag").exists()
     assert multiprocessing.active_children() == []
+
+
+def test_a_ctrl_c_does_not_reach_workers_that_are_starting():
+    """The terminal sends it to all; a worker that is still importing would print a traceback."""
+    ask = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    with engines._no_interrupt_inherited():
+        asked = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert asked.stdout == "True\n"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_where_the_work_is_can_be_watched(tmp_path):
+    """Four stages, 20 records in one shard: `boxes` sees photos, so it gets them in batches of 16."""
+    places = []
+    list(run_local(jobs(tmp_path, 20, 20), plan(tmp_path), watch=places.append))
+    assert places == [
+        "shard 00000: tags, records 1 to 20 of 20",
+        "shard 00000: boxes, records 1 to 16 of 20",
+        "shard 00000: boxes, records 17 to 20 of 20",
+        "shard 00000: merge, records 1 to 20 of 20",
+        "shard 00000: pairs, records 1 to 20 of 20",
+    ]
 
 
 def test_workers_leave_when_nobody_wants_the_rest(tmp_path):

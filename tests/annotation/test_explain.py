@@ -14,6 +14,7 @@ from giqa_hf.annotation.explain_page import explanation_html, write_explanation
 from giqa_hf.annotation.pipeline import annotate
 from giqa_hf.annotation.record import Box, Fate, Mention, Pair, Record, Tag, drop
 from giqa_hf.errors import GiqaError
+from tests.annotation.handmade_build import write_build
 from tests.annotation.small_stages import SmallProfile, embedded_corpus
 
 
@@ -97,6 +98,73 @@ def test_an_id_that_there_is_not_names_the_nearest(build):
         explain.find_record(build, "###")
 
 
+@pytest.fixture
+def photos(tmp_path):
+    """A build: cup.png with two descriptions, a/cup.png and b/cup.png with one each, a/lone.png, and no photo."""
+    images = ["cup.png", "a/cup.png", "cup.png", "b/cup.png", "a/lone.png", ""]
+    records = [
+        Record(
+            f"{image}#{i}",
+            image,
+            image,
+            f"The cup number {i} is sharp, and so is the plate beside it.",
+            "s",
+            "l",
+        )
+        for i, image in enumerate(images)
+    ]
+    return write_build(tmp_path / "build", tmp_path / "root", records)
+
+
+PHOTOS = {
+    # what is asked for: the record's id, or what the refusal says
+    "cup.png#2": "cup.png#2",
+    "a/cup.png": "a/cup.png#1",  # a path is that photo alone, whoever has the same file name
+    "lone.png": "a/lone.png#4",
+    "cup.png": "expected one record of 'cup.png', found 2: cup.png#0 ('The cup number 0 is sharp, and so is the…'), "
+    "cup.png#2 ('The cup number 2 is sharp, and so is the…'); give the id of one",
+    "": "expected the id or the photo of one of its 6 records, found ''; the nearest are ",
+    "one.png": "found 'one.png'; the nearest are ",
+    "../root/cup.png": "expected the id or the photo of one of its 6 records",
+    "\0": "expected the id or the photo of one of its 6 records",
+}
+
+
+@pytest.mark.parametrize(("wanted", "found"), PHOTOS.items())
+def test_a_photo_finds_its_record_where_only_one_is_meant(photos, wanted, found):
+    if "#" in found[:12]:
+        assert explain.find_record(photos, wanted).record_id == found
+    else:
+        with pytest.raises(GiqaError, match=re.escape(found)) as caught:
+            explain.find_record(photos, wanted)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_name_in_several_folders_is_not_guessed(tmp_path):
+    records = [Record(f"r{i}", f"i{i}", f"{i}/cup.png", "-", "s", "l") for i in range(7)]
+    build = write_build(tmp_path / "build", tmp_path / "root", records)
+    said = (
+        "expected one photo called 'cup.png', found 7: 0/cup.png, 1/cup.png, 2/cup.png, 3/cup.png, 4/cup.png and 2 "
+        "more; give its path"
+    )
+    with pytest.raises(GiqaError, match=re.escape(said)):
+        explain.find_record(build, "cup.png")
+    assert (
+        explain.find_record(build, "3/cup.png").record_id
+        == explain.find_record(build, "i3").record_id
+        == "r3"
+    )
+
+
+def test_a_path_as_the_shell_completes_it(photos, tmp_path, monkeypatch):
+    assert explain.find_record(photos, str(tmp_path / "root" / "a" / "cup.png")).record_id == "a/cup.png#1"
+    (tmp_path / "root").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert explain.find_record(photos, "root/a/cup.png").record_id == "a/cup.png#1"
+    monkeypatch.chdir(tmp_path / "root")
+    assert explain.find_record(photos, "./a/lone.png").record_id == "a/lone.png#4"
+
+
 def test_no_build_and_one_without_a_shard(build, tmp_path):
     with pytest.raises(GiqaError, match="expected a folder that `giqa annotate` has made"):
         explain.find_record(tmp_path, "r0001")
@@ -168,7 +236,32 @@ def test_the_page(photo):
     for words in ("4 boxes", "Photo: 3 boxes found, 1 kept", "judge says No (0.21)", "touching (0.15, into box 0)",
                   "dropped at tags: whole image", "not about quality", "How good is it?"):  # fmt: skip
         assert (words in said) == (words != "4 boxes"), words
-    assert {"1.0", "1.1", "1.2"} <= set(page.text)
+    assert "Everything that was found" in page.text and "Kept, as it is now" in page.text
+    assert page.text.count("1.0") == 4  # the legend, two photos and the list
+    assert page.text.count("1.1") == page.text.count("1.2") == 2  # the photo of all and the list
+    assert "box 0 of tag 1, as in the list of tags below" in said and "letters tell" not in said
+    assert "shares of the photo's width and height" in said
+
+
+def test_tags_of_the_same_name_have_letters(photo):
+    record = example()
+    other = Tag("The cup", "cup behind", "blurry", "negative", None, [Box((0.0, 0.0, 0.2, 0.2))])
+    spoon = Tag("spoon", "spoon", "blurry", "negative", None, [Box((0.0, 0.5, 0.2, 0.7))])
+    record.tags += [
+        other,
+        spoon,
+        Tag("cup", "cup", "dark", "negative"),
+    ]  # the last one has no box to be told apart
+    page = Page(explanation_html(record, photo))
+    assert {"1a.0", "1a.1", "1a.2", "1b.0", "3.0"} <= set(page.text) and "1c.0" not in page.text
+    assert "letters tell tags of the same name apart" in "".join(page.text)
+
+
+def test_without_boxes_no_badge_is_explained(photo):
+    record = example()
+    record.tags[0].boxes = []
+    text = "".join(Page(explanation_html(record, photo)).text)
+    assert "as in the list of tags below" not in text and "shares of the photo" not in text
 
 
 def test_nothing_is_loaded_from_anywhere(photo):

@@ -18,9 +18,11 @@ import pytest
 from PIL import Image
 
 import giqa_hf  # noqa: F401  # makes "giqa-160k" known
-from giqa_hf.annotation import export
+from giqa_hf.annotation import build_rows, export
 from giqa_hf.annotation.export import ExportSettings, build_dataset
 from giqa_hf.annotation.record import drop
+from giqa_hf.builders.giqa_160k.contamination import find_overlaps
+from giqa_hf.builders.giqa_160k.photo_sets import read_photo_set
 from giqa_hf.errors import DataError, GiqaError
 from giqa_hf.images import read_image
 from giqa_hf.schema import features, validate_row
@@ -244,7 +246,69 @@ def test_overlap_is_refused_with_names_and_allowed_with_a_note(build, root, tmp_
         1,
         "chelsea.jpg",
     )
-    assert "| bench | 1 | 1 | 0 | 0 | 0 | 1 |" in (tmp_path / "out" / "README.md").read_text()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| bench | 1 | 1 | 0 | 0 | 0 | 1 |" in card and "Nothing was removed" in card
+    assert "--against bench --allow-overlap\n" in card
+
+
+@pytest.fixture
+def shared(root, tmp_path):
+    """A build of five photos and a smaller copy of one of them, and two sets that hold two of the photos."""
+    folder = tmp_path / "corpus"
+    records = [make_record(folder, f"r{i}", photo, answers="ynww") for i, photo in enumerate(ANSWERS)]
+    with Image.open(folder / "photos" / "chelsea.jpg") as photo:
+        small = photo.resize((photo.width // 2, photo.height // 2))
+        # Only the small copy is in a set by its bytes; that the large one is the same photo is found by its look.
+        small.save(folder / "photos" / "small.png")
+    copy = make_record(folder, "copy", "chelsea")
+    copy.image, copy.image_id, (copy.width, copy.height) = "photos/small.png", "small.png", small.size
+    for name, photo in (("bench", "small.png"), ("other", "coffee.jpg")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes((folder / "photos" / photo).read_bytes())
+    return write_build(tmp_path / "build", folder, [*records, copy])
+
+
+def test_shared_photos_are_left_out_of_every_split_when_told(shared, tmp_path):
+    shares = {"validation": 0.2, "test": 0.3}
+    full = make(shared, tmp_path / "full", **shares)
+    sets = [tmp_path / "bench", tmp_path / "other"]
+    found = make(shared, tmp_path / "out", against=sets, leave_out_overlap=True, **shares)
+    before, after = (
+        {split: set(rows["image_id"]) for split, rows in datasets.load_dataset(str(folder)).items()}
+        for folder in (tmp_path / "full", tmp_path / "out")
+    )
+    gone = {"chelsea.jpg", "small.png", "coffee.jpg"}
+    # What stays, stays where it was: a benchmark that was made of the test split keeps its distance.
+    assert after == {split: ids - gone for split, ids in before.items() if ids - gone}
+    # 3 photos with a description, Yes, No and two What each
+    assert found["statistics"]["total"] == {"images": 3, "total": 15, "des": 3, "vqa_yes_no": 6, "vqa_wh": 6}
+    assert full["statistics"]["total"]["images"] == 6 and full["overlap"] == "refused"
+    assert found["overlap"] == "left out" and [r["overlapping"] for r in found["contamination"]] == [2, 1]
+    photos = [json.loads(line) for line in (tmp_path / "out" / "photos.jsonl").read_text().splitlines()]
+    assert not gone & {photo["image_id"] for photo in photos}
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "They were left out of this dataset" in card and "Nothing was removed" not in card
+    assert "--against bench --against other --leave-out-overlap\n" in card
+    for folder in sets:  # and so `giqa dataset check` is content
+        assert find_overlaps(read_photo_set(tmp_path / "out"), read_photo_set(folder)) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"leave_out_overlap": True}, "expected a set to compare with, found none; name it with --against"),
+        ({"leave_out_overlap": True, "allow_overlap": True, "against": ["x"]}, "expected one of the two"),
+    ],
+)
+def test_options_of_overlap_that_make_no_sense(build, tmp_path, options, message):
+    with pytest.raises(GiqaError, match=message):
+        make(build, tmp_path / "out", **options)
+
+
+def test_when_all_photos_are_shared_nothing_is_made(build, root, tmp_path):
+    with pytest.raises(GiqaError, match="expected photos that are in no other set, found none among 5;"):
+        make(build, tmp_path / "out", against=[root / "photos"], leave_out_overlap=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_against_an_own_dataset_without_its_photos(build, tmp_path):
@@ -318,14 +382,14 @@ def test_photos_that_are_not_what_they_were(tmp_path, spoil, message):
 
 
 def test_a_photo_that_changes_between_the_passes(root, build, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "embeddable", lambda data: pytest.fail("the change was not seen"))
-    fingerprint_all = export._fingerprint_all
+    monkeypatch.setattr(build_rows, "embeddable", lambda data: pytest.fail("the change was not seen"))
+    fingerprint_all = export.fingerprint_all
 
-    def then_change(source, rows):
-        found = fingerprint_all(source, rows)
+    def then_change(source):
+        found = fingerprint_all(source)
         return {key: (stored, mark._replace(sha256="0" * 64)) for key, (stored, mark) in found.items()}
 
-    monkeypatch.setattr(export, "_fingerprint_all", then_change)
+    monkeypatch.setattr(export, "fingerprint_all", then_change)
     with pytest.raises(GiqaError, match="changed while the dataset was being made"):
         make(build, tmp_path / "out")
 

@@ -177,7 +177,15 @@ def test_what_the_page_shows(page):
     assert (
         "does not exist, expected the path of a picture file" in page
     )  # the record whose photo is gone says so
-    assert page.count("<svg") == 2 and "as paper Fig. 6" in page
+    assert (
+        page.count('<svg class="wide"') == page.count('<svg class="narrow"') == 2
+        and "as paper Fig. 6" in page
+    )
+    # What a newcomer cannot know is said: terms, stages, the draw, what a tick means.
+    for words in ("IQA-Filter, which drops", "A tag is a thing", "no model that answers in cells can do better",
+                  "<dt>merge</dt>", "drawn at random (seed 0)", "that each box holds it"):  # fmt: skip
+        assert words in " ".join(page.split()), words
+    assert "yes_no" not in page and "<td>Yes/No</td>" in page
     assert "box: merged at merge</th>" in page and "touching, and the other is small</td>" in page
 
 

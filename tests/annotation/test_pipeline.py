@@ -144,12 +144,21 @@ def test_a_finished_build_is_only_counted(root, out, undisturbed, monkeypatch):
 
 DIFFERENT = {
     # what is different the second time, and how the sentence names it
-    "a setting of a stage": ({"profile": SmallProfile(most=2)}, "stages.boxes.most 3 (now 2)"),
-    "the profile": ({"profile": SmallProfile(name="other")}, "profile.name small (now other)"),
-    "the shards": ({"shard_size": 4}, "shard_size 3 (now 4)"),
-    "the limit": ({"limit": 12}, "corpus.limit not set (now 12), corpus.rows 20 (now 12)"),
-    "the rows": ({"rows": 19}, "corpus.rows 20 (now 19), corpus.sha256 "),
-    "the stages": ({"profile": SmallProfile(trap=functools.partial(Pause, 0))}, "stages ["),
+    "a setting of a stage": (
+        {"profile": SmallProfile(most=2)},
+        "begun with --set most=3 (now most=2); run",
+    ),
+    "the profile": ({"profile": SmallProfile(name="other")}, "begun with --profile small (now other); run"),
+    "the shards": ({"shard_size": 4}, "begun with --shard-size 3 (now 4); run"),
+    "the limit": ({"limit": 12}, "begun with all 20 rows, without --limit (now --limit 12); run"),
+    "the rows": (
+        {"rows": 19},
+        "begun with other rows in the corpus (photos or texts have changed since); run",
+    ),
+    "the stages": (
+        {"profile": SmallProfile(trap=functools.partial(Pause, 0))},
+        "begun with the stages tags, boxes, merge, pairs (now tags, trap, boxes, merge, pairs); run",
+    ),
 }
 
 
@@ -159,9 +168,7 @@ def test_a_build_with_other_settings_is_refused_until_it_is_to_be_made_anew(
 ):
     build(root, out)
     before = files_of(out)
-    with pytest.raises(
-        GiqaError, match="expected a build with the same corpus and settings, found one with"
-    ) as caught:
+    with pytest.raises(GiqaError, match=f"{out} holds a build that was begun with ") as caught:
         build(root, out, **change)
     assert said in str(caught.value) and "--fresh" in str(caught.value) and "\n" not in str(caught.value)
     assert files_of(out) == before
@@ -176,8 +183,121 @@ def test_photos_that_turn_up_later_are_another_corpus(root, out):
     build(root, out)
     corpus = embedded_corpus(root, ROWS)
     corpus.rows[3] = Row("r0003", "i3", "3.png", "a tower")
-    with pytest.raises(GiqaError, match="corpus.problems.photo missing 1 \\(now not set\\)"):
+    with pytest.raises(
+        GiqaError, match="begun with 1 row with the problem 'photo missing' \\(now 0 rows\\); run"
+    ):
         annotate(corpus, SmallProfile(), out, shard_size=3, **QUIET)
+
+
+def test_a_build_of_the_first_rows_grows_with_the_limit(root, out, tmp_path):
+    """7 rows in shards of 3: shards 0 and 1 are full and stay, shard 2 has a row and is made anew."""
+    build(root, out, limit=7)
+    times = {path.name: path.stat().st_mtime_ns for path in (out / "shards").iterdir()}
+    assert sorted(times) == ["00000.jsonl", "00001.jsonl", "00002.jsonl"]
+    lines = []
+    for limit, there in ((12, "2 of 4 shards are there already"), (None, "4 of 7 shards are there already")):
+        build(root, out, limit=limit, say=lines.append)
+        assert there in lines
+        assert files_of(out) == files_of_new(root, tmp_path / f"new {limit}", limit=limit)
+        lines.clear()
+    same = {
+        path.name for path in (out / "shards").iterdir() if times.get(path.name) == path.stat().st_mtime_ns
+    }
+    assert same == {"00000.jsonl", "00001.jsonl"}
+
+
+def files_of_new(root, out, **options):
+    build(root, out, **options)
+    return files_of(out)
+
+
+@pytest.mark.parametrize("killed_before", ["the last shard goes", "the manifest"])
+def test_a_build_that_dies_while_it_grows_can_still_go_on(root, out, tmp_path, monkeypatch, killed_before):
+    build(root, out, limit=7)
+    target = "unlink" if killed_before == "the last shard goes" else None
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if target:
+            patch.setattr(Path, "unlink", die)
+        else:
+            patch.setattr("giqa_hf.annotation.manifest.write_json", die)
+        build(root, out, limit=12)
+    for limit in (7, 12):  # either command
+        build(root, out, limit=limit)
+        assert files_of(out) == files_of_new(root, tmp_path / f"new {limit}", limit=limit)
+
+
+def test_a_larger_limit_over_other_rows_is_refused(root, out):
+    build(root, out, limit=7)
+    corpus = embedded_corpus(root, ROWS)
+    corpus.rows[4] = Row("r0004", "i0", "0.png", "a noisy lake")
+    with pytest.raises(
+        GiqaError, match="begun with other first 7 rows \\(photos or texts have changed since\\)"
+    ):
+        annotate(corpus, SmallProfile(), out, shard_size=3, limit=12, **QUIET)
+
+
+# Nothing kept
+
+
+def test_a_corpus_without_a_row_that_can_be_used_is_refused_before_any_work(root, out):
+    rows = [
+        Row(f"r{n}", "i", f"{n}.png", "a tower", problem="photo missing", detail=f"line {n}")
+        for n in range(4)
+    ]
+    rows.append(Row("r4", "i", "", "a tower", problem="no photo"))
+    with pytest.raises(GiqaError) as caught:
+        annotate(ListCorpus(root, rows), SmallProfile(), out, **QUIET)
+    assert str(caught.value) == (
+        "list: none of its 5 rows can be used: photo missing (4 rows, the first at line 0, 1 other reason for the "
+        "rest); name the folder that the photos' paths start from with --root"
+    )
+    assert not out.exists()
+
+
+def test_a_build_that_keeps_nothing_is_an_error_and_stands_in_nobodys_way(root, out, tmp_path):
+    small_corpus(root, 1)
+    rows = [Row(f"r{number}", f"i{number}", "broken.png", "a dark tower") for number in range(5)]
+    lines = []
+    for again in range(2):  # the second time it starts anew: the photos may have been mended meanwhile
+        with pytest.raises(GiqaError) as caught:
+            annotate(ListCorpus(root, rows), SmallProfile(), out, shard_size=3, say=lines.append)
+        said = str(caught.value)
+        assert said.startswith(
+            f"{out}: none of 5 records is kept, most often because of: photo cannot be read, at images (5 of 5)"
+        ), again
+        assert "check that these files are pictures" in said and "\n" not in said
+    assert sum("5 rows in 2 shards" in line for line in lines) == 2
+    assert any("= kept" in line for line in lines)  # the whole table is there
+    assert json.loads((out / "audit.json").read_text())["kept"]["record"] == 0
+    assert files_of_new(root, out, rows=9) == files_of_new(root, tmp_path / "other", rows=9)
+
+
+def test_a_build_without_a_finished_shard_stands_in_nobodys_way(root, out, tmp_path):
+    trap = functools.partial(Trap, "r0000", str(tmp_path / "flag"), "dead server")
+    with pytest.raises(GiqaError, match="no longer answers"):
+        build(root, out, profile=SmallProfile(trap=trap))
+    assert shards.finished_shards(out) == [] and (out / "manifest.json").exists()
+    assert files_of_new(root, out, shard_size=4) == files_of_new(root, tmp_path / "other", shard_size=4)
+
+
+def test_what_the_reader_leaves_out_stands_in_the_audit(root, out):
+    corpus = small_corpus(root, 2)
+    corpus.left_out = {"a question": 3, "too short": 1}  # so it is a `ChoosingCorpus`
+    audit = annotate(corpus, SmallProfile(), out, **QUIET)
+    assert json.loads((out / "audit.json").read_text())["left_out"] == {"a question": 3, "too short": 1}
+    top = [line.split() for line in audit.table().splitlines()[:3]]
+    assert [line[-1] for line in top] == ["4", "3", "1"] and top[1][:2] == ["a", "question"]
+
+
+def test_lines_of_progress_begin_with_what_is_to_be_done(root, out):
+    lines = []
+    build(root, out, say=lines.append)
+    assert lines[:2] == ["1 row whose photo is missing:", "  nowhere.png"]
+    assert lines[2] == "list: 20 rows in 7 shards, through the stages tags, boxes, merge, pairs"
 
 
 def test_a_corpus_may_be_moved(root, out, tmp_path, undisturbed):
@@ -268,9 +388,9 @@ def test_nothing_is_said_when_all_photos_are_there(root, out):
 @pytest.mark.parametrize(
     "options, said",
     [
-        ({"shard_size": 0}, "shard_size: expected a whole number of at least 1, got 0"),
-        ({"workers": 0}, "workers: expected"),
-        ({"limit": -1}, "limit: expected"),
+        ({"shard_size": 0}, "--shard-size: expected a whole number of at least 1, got 0"),
+        ({"workers": 0}, "--workers: expected"),
+        ({"limit": -1}, "--limit: expected"),
         ({"engine": "spark"}, "engine: expected one of 'local', 'ray', got 'spark'"),
         ({"on_missing": "cry"}, "on_missing: expected one of 'go on', 'stop'"),
     ],

@@ -50,6 +50,25 @@ def test_without_a_server_the_model_is_llama_3_in_this_process():
     assert load_profile("classic").model_stages() == frozenset()
 
 
+def test_the_gated_model_that_nobody_has_named_is_explained():
+    error = GiqaError("meta-llama/Meta-Llama-3-8B-Instruct: cannot be loaded")
+    said = str(load_profile("paper").explained(error))
+    assert said.startswith(
+        "the paper's language model cannot be loaded: give the address of a server with --llm"
+    )
+    assert "--llm-model" in said and "are gated" in said and said.endswith(str(error))
+    named = load_profile("paper", **{"llm.model": "meta-llama/Meta-Llama-3-8B-Instruct"})
+    other = GiqaError("./dino: cannot be loaded")
+    assert named.explained(error) is error and load_profile("paper").explained(other) is other
+    assert load_profile("classic").explained(error) is error
+
+
+def test_what_can_be_set_has_names():
+    names = load_profile("paper").setting_names()
+    assert {"seed", "merge.area_threshold", "llm.model", "detector.box_threshold"} < set(names)
+    assert "llm" not in names and "llm.model" not in load_profile("classic").setting_names()
+
+
 def test_tags_and_pairs_share_one_model_and_the_builds_cache(tmp_path):
     stages = {
         stage.name: stage for stage in (make() for make in load_profile("paper", **SERVER).stages(tmp_path))

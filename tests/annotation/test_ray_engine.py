@@ -51,34 +51,44 @@ told["ended"] = not ray.is_initialized()
 """
 
 
-def _ray_cannot_start():
-    """What a bare Ray says where it cannot start, else `None`; only asked when our script has failed."""
-    bare = "import ray; ray.init(num_cpus=1, include_dashboard=False); ray.shutdown()"
+def _run(environment, repository, here):
+    (here / "corpus").mkdir(parents=True)
     run = subprocess.run(
-        [sys.executable, "-c", bare], capture_output=True, text=True, check=False, timeout=240
-    )
-    return (run.stdout + run.stderr)[-1500:] or f"status {run.returncode}" if run.returncode else None
+        [sys.executable, "-c", SCRIPT, str(here)],
+        env=environment, cwd=repository, capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    return SimpleNamespace(here=here, status=run.returncode, output=run.stdout + run.stderr)
+
+
+NOT_STARTED = "Ray cannot be started here"
+
+
+def _is_rays_own(run):
+    """Whether Ray, and not the build, has failed: it has not started, or its core has ended our process.
+
+    On a busy machine its processes are often not up within the 30 seconds that it gives them. And two runs with Ray 2.60
+    (2026-11-21) ended with status 1 and without a word, 0.1 s behind the last shard of the second build. Their logs show
+    that our process was gone at once, without SIGTERM and without Python's own end; why was not found, and 31 more
+    runs, 19 of them with `_exit` traced, did not show it again. An error of ours has status 1 too, but leaves a traceback.
+    """
+    return NOT_STARTED in run.output or (run.status == 1 and "Error" not in run.output)
 
 
 @pytest.fixture(scope="module")
 def with_ray(tmp_path_factory, repository):
     """The folder in which the script has run, and what it told."""
     pytest.importorskip("ray", reason="the extra [ray] is not installed")
-    here = tmp_path_factory.mktemp("ray")
-    (here / "corpus").mkdir()
     paths = os.pathsep.join([str(repository / "src"), str(repository)])
     environment = {**os.environ, "PYTHONPATH": paths}
     environment.pop("RAY_ADDRESS", None)
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(here)],
-        env=environment, cwd=repository, capture_output=True, text=True, check=False, timeout=240,
-    )  # fmt: skip
-    if run.returncode and (reason := _ray_cannot_start()):
-        pytest.skip(f"Ray itself does not start on this machine: {reason}")
-    assert run.returncode == 0, run.stdout[-1000:] + run.stderr[-3000:]
-    return SimpleNamespace(
-        here=here, told=json.loads((here / "told.json").read_text()), output=run.stdout + run.stderr
-    )
+    run = _run(environment, repository, tmp_path_factory.mktemp("ray") / "once")
+    if run.status and _is_rays_own(run):
+        run = _run(environment, repository, tmp_path_factory.mktemp("ray") / "again")
+    if run.status and NOT_STARTED in run.output:
+        pytest.skip(f"Ray does not start on this machine: {run.output[-500:]}")
+    assert run.status == 0, run.output[-4000:]
+    run.told = json.loads((run.here / "told.json").read_text())
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +137,9 @@ class Handle:
     """As the handle of the actor `Tries`, in this process."""
 
     def __init__(self):
-        self.begin = SimpleNamespace(remote=ray_engine.Tries().begin)
+        self.actor = ray_engine.Tries()
+        self.begin = SimpleNamespace(remote=self.actor.begin)
+        self.stop = SimpleNamespace(remote=self.actor.stop)
 
 
 def rows(tmp_path):
@@ -153,9 +165,13 @@ def test_an_actor_takes_a_shard_through_its_stage(tmp_path):
 def test_a_problem_is_handed_on_and_nothing_more_is_done(tmp_path):
     trap = functools.partial(Trap, "r0010", str(tmp_path / "flag"), "dead server")
     plan = Plan((trap, *SmallProfile().stages()), tmp_path, tmp_path)
-    failed = ray_engine.StageActor(0, plan, Handle())(rows(tmp_path))
+    handle = Handle()
+    failed = ray_engine.StageActor(0, plan, handle)(rows(tmp_path))
     assert failed["problem"].startswith("http://host:8000/v1 no longer answers")
     assert ray_engine.StageActor(1, plan, Handle())(failed) == failed
+    # Another shard, at another stage: it goes on unchanged, with the same problem.
+    other = {**rows(tmp_path), "number": 4}
+    assert ray_engine.StageActor(1, plan, handle)(other) == {**other, "problem": failed["problem"]}
 
 
 @pytest.mark.usefixtures("_direct")

@@ -39,6 +39,8 @@ def test_what_a_survey_tells(tmp_path):
     survey = ShardedCorpus(ListCorpus(tmp_path, given), 10).survey()
     assert survey.rows == 28 and len(survey.ids) == 3  # ceil(28 / 10)
     assert survey.problems == {"photo missing": 25, "no description": 1}
+    assert survey.details == {"photo missing": "m0", "no description": "z"}  # their ids, without a detail
+    assert survey.left_out == {} and survey.earlier_sha256 is None
     assert survey.missing.count == 25 and survey.missing.first == [f"{i}.png" for i in range(20)]
 
 
@@ -52,6 +54,20 @@ def test_the_digest_sees_every_field(tmp_path, field):
         ShardedCorpus(ListCorpus(tmp_path, given), 2).survey().sha256 for given in (one, rows("ab"), other)
     ]
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_the_digest_of_the_rows_that_an_earlier_run_has_taken(tmp_path):
+    whole = ListCorpus(tmp_path, rows("abcde"))
+    for count in (1, 2, 3, 5):
+        part = ShardedCorpus(whole, 2, limit=count).survey().sha256
+        assert ShardedCorpus(whole, 2).survey(earlier=count).earlier_sha256 == part
+    assert ShardedCorpus(whole, 2).survey(earlier=6).earlier_sha256 is None
+
+
+def test_how_far_the_reading_is(tmp_path):
+    ticks = []
+    ShardedCorpus(ListCorpus(tmp_path, rows("abcde")), 2).survey(tick=ticks.append)
+    assert ticks == [2, 4, 5]
 
 
 def test_the_digest_sees_the_bytes_of_an_embedded_photo(tmp_path):

@@ -48,7 +48,7 @@ def test_a_table_through_the_classic_profile(capsys, tmp_path):
     audit = json.loads((tmp_path / "build" / "audit.json").read_text())
     assert audit["candidates"]["record"] == 3
     again = run(capsys, "my.csv").out
-    assert "1 of 1 shards are there already" in again
+    assert "1 of 1 shard is there already" in again
 
 
 def test_options_reach_the_build(capsys, tmp_path):
@@ -70,13 +70,13 @@ def test_options_reach_the_build(capsys, tmp_path):
 def test_other_settings_need_fresh(capsys, tmp_path):
     run(capsys, "my.csv")
     said = refused(capsys, "my.csv", "--set", "seed=1")
-    assert "stages.fusion.seed 0 (now 1)" in said and "--fresh" in said
+    assert "begun with --set seed=0 (now seed=1); run" in said and "--fresh" in said
     run(capsys, "my.csv", "--set", "seed=1", "--fresh")
     assert shards.read_manifest(tmp_path / "build")["stages"][4]["seed"] == 1
 
 
 def test_missing_photos_stop_it_when_told(capsys, tmp_path):
-    assert "1 of 3 rows have no photo (the first: gone.png)" in refused(
+    assert "1 of 3 rows has no photo (the first: gone.png)" in refused(
         capsys, "my.csv", "--on-missing", "stop"
     )
     assert not (tmp_path / "build").exists()
@@ -95,6 +95,30 @@ def test_explain(capsys, tmp_path):
     assert first.record_id in said
 
 
+def test_the_first_rows_and_then_all(capsys, tmp_path):
+    run(capsys, "my.csv", "--limit", "1")
+    assert "my.csv: 3 rows in 1 shard" in run(capsys, "my.csv").out
+    assert len(list(shards.read_build(tmp_path / "build"))) == 3
+    assert "begun with all 3 rows, without --limit (now --limit 2)" in refused(
+        capsys, "my.csv", "--limit", "2"
+    )
+
+
+def test_resume_wants_a_build(capsys, tmp_path):
+    assert "--resume: build holds no build to go on with" in refused(capsys, "my.csv", "--resume")
+    run(capsys, "my.csv")
+    assert "1 of 1 shard is there already" in run(capsys, "my.csv", "--resume").out
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["annotate", "my.csv", "--resume", "--fresh"])
+
+
+def test_absolute_paths_below_the_root(capsys, tmp_path):
+    text = (tmp_path / "my.csv").read_text()
+    (tmp_path / "my.csv").write_text(text.replace("photo.png", str(tmp_path / "photo.png")))
+    run(capsys, "my.csv", "--root", ".")
+    assert next(shards.read_build(tmp_path / "build")).image == "photo.png"
+
+
 REFUSED = {
     "no corpus": ([], "expected the name of a corpus, or --explain ID"),
     "no such corpus": (["nothing.csv"], "nothing.csv is not there"),
@@ -107,12 +131,17 @@ REFUSED = {
     ),
     "a server for a profile without": (
         ["my.csv", "--llm", "http://localhost:1/v1"],
-        "there is no setting 'llm'",
+        "--llm: the profile classic asks no language model; add --profile paper",
     ),
     "no build to explain": (["--explain", "r1"], "expected a folder that `giqa annotate` has made"),
     "a number that cannot be": (
         ["my.csv", "--workers", "0"],
-        "workers: expected a whole number of at least 1",
+        "--workers: expected a whole number of at least 1",
+    ),
+    "photos elsewhere": (
+        ["my.csv", "--root", "elsewhere"],
+        "my.csv: none of its 3 rows can be used: photo missing (3 rows, the first at line 2: no file 'photo.png' below "
+        "the root); name the folder that the photos' paths start from with --root",
     ),
     "a file for the build": (["my.csv", "--out", "my.csv"], "expected a folder, found a file"),
 }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-import datasets
 import pytest
 from PIL import Image
 
-import giqa_hf  # noqa: F401  # makes "giqa-160k" known
+import giqa_hf  # makes "giqa-160k" known
 from giqa_hf.cli import dataset, main
-from tests.annotation.handmade_build import PHOTOS, make_record, write_build
+from tests.annotation.handmade_build import PHOTOS, TEXT, make_record, write_build
 
 
 @pytest.fixture(autouse=True)
@@ -37,13 +40,36 @@ def test_build(build, tmp_path, capsys):
     assert (code, err) == (0, "")
     table = [line.split() for line in out.splitlines()]
     assert ["mine", "5", "25", "5", "10", "10"] in table  # 5 descriptions, 5 Yes, 5 No, 10 What
-    assert (
-        out.splitlines()[-1]
-        == f'made {tmp_path / "mine"}: load_dataset("giqa-160k", data_dir={str(tmp_path / "mine")!r})'
-    )
-    assert datasets.load_dataset("giqa-160k", data_dir=str(tmp_path / "mine"), split="train").num_rows == 25
     code, _, err = giqa(capsys, "build", build, "--out", tmp_path / "mine")
     assert code == 2 and err.startswith("giqa: ") and err.count("\n") == 1 and "--overwrite" in err
+
+
+NAMES = ["plain", "with spaces/two words", "a'b\"c", "größe 100% #1"]
+
+
+def test_the_line_that_it_prints_opens_the_dataset_from_any_folder(build, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    program = []
+    for name in NAMES:  # folders relative to this one
+        code, out, _ = giqa(capsys, "build", build, "--out", name)
+        said, line = out.splitlines()[-2:]
+        assert code == 0 and said == f"made {name}; in Python, from any folder:"
+        program += [line, "print(rows['train'].num_rows, len(rows['train'][0]['answer']))"]
+    (tmp_path / "elsewhere").mkdir()
+    pasted = subprocess.run(
+        [sys.executable, "-c", "\n".join(program)],
+        cwd=tmp_path / "elsewhere",
+        env={**os.environ, "PYTHONPATH": str(Path(giqa_hf.__file__).parents[1])},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert pasted.stdout == f"25 {len(TEXT)}\n" * len(NAMES), pasted.stderr
+
+
+@pytest.mark.parametrize("name", ["run [2]", "a*", "b?", "c::d", "e[f/set"])
+def test_a_folder_that_datasets_takes_for_a_pattern_is_refused(build, tmp_path, capsys, name):
+    code, _, err = giqa(capsys, "build", build, "--out", tmp_path / name)
+    assert code == 2 and "which datasets reads as a pattern; choose another --out" in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_arguments_become_settings(monkeypatch, tmp_path, capsys):
@@ -62,7 +88,9 @@ def test_arguments_become_settings(monkeypatch, tmp_path, capsys):
     (args, given), (_, plain) = calls
     assert args[2] == export.ExportSettings(3, 0.1, 0.2, False, True)
     assert [str(path) for path in given["against"]] == ["a", "b"] and str(given["root"]) == "c"
-    assert given["overwrite"] and given["allow_overlap"]
+    assert given["overwrite"] and given["allow_overlap"] and not given["leave_out_overlap"]
+    assert giqa(capsys, "build", "x", "--out", tmp_path, "--against", "a", "--leave-out-overlap")[0] == 0
+    assert calls[2][1]["leave_out_overlap"] and not calls[2][1]["allow_overlap"]
     assert calls[1][0][2] == export.ExportSettings() and not plain["overwrite"] and plain["against"] == []
 
 
@@ -86,7 +114,14 @@ def test_check(build, tmp_path, capsys):
     assert "  same pixels: 1\n  same source id: 0\n  same look: 1\n" in out
     assert json.loads(report.read_text())["overlapping"] == 2
     code, _, err = giqa(capsys, "build", build, "--out", tmp_path / "b", "--against", bench)
-    assert code == 2 and "add --allow-overlap" in err and not (tmp_path / "b").exists()
+    assert code == 2 and "add --leave-out-overlap" in err and "or --allow-overlap" in err
+    assert not (tmp_path / "b").exists()
+    code, out, err = giqa(
+        capsys, "build", build, "--out", tmp_path / "b", "--against", bench, "--leave-out-overlap"
+    )
+    assert (code, err) == (0, "") and "left out 1 photo with 5 rows\n" in out
+    code, out, _ = giqa(capsys, "check", tmp_path / "b", "--against", bench)
+    assert code == 0 and out.endswith("no photo is in both\n")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +139,15 @@ def test_what_is_not_there(arguments, says, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["build"], ["build", "x"], ["check", "x"], ["build", "x", "--out", "y", "--seed", "z"]]
+    "arguments",
+    [
+        [],
+        ["build"],
+        ["build", "x"],
+        ["check", "x"],
+        ["build", "x", "--out", "y", "--seed", "z"],
+        ["build", "x", "--out", "y", "--allow-overlap", "--leave-out-overlap"],
+    ],
 )
 def test_usage(arguments, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -39,8 +39,8 @@ def test_pictures_by_type_go_first() -> None:
 
 
 REFUSED = {
-    "no photo": (["foto", "text"], {}, "t.csv: which column holds the photo? Name it with image_column; the columns there are: 'foto', 'text'"),
-    "no text": (["image", "words"], {}, "which column holds the description? Name it with text_column"),
+    "no photo": (["foto", "text"], {}, "t.csv: which column holds the photo? Name it with --image-column; the columns there are: 'foto', 'text'"),
+    "no text": (["image", "words"], {}, "which column holds the description? Name it with --text-column"),
     "told, not there": (["image", "text"], {"id_column": "key"}, "t.csv has no column 'key' for the id; the columns there are: 'image', 'text'"),
     "told in another case": (["Image", "text"], {"image_column": "image"}, "no column 'image' for the photo"),
     "twice": (["image", "text", "text"], {}, "t.csv has 2 columns 'text', expected one"),

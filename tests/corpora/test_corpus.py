@@ -15,7 +15,7 @@ from giqa_hf.errors import DataError
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown": ("photos", {}, "there is no corpus 'photos'; there are: q-pathway, dq-495k, a table (.csv, "),
     "misspelt": ("Q-Pathwy", {}, "(did you mean q-pathway?)"),
-    "no root": ("q-pathway", {}, "needs the folder that it lies in as root; get Q-Pathway"),
+    "no root": ("q-pathway", {}, "q-pathway: name the folder that it lies in with --root; get Q-Pathway"),
     "no root for the other": (
         "dq-495k",
         {},
@@ -24,9 +24,9 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "an option without meaning": (
         "dq-495k",
         {"split": "test", "source": "x"},
-        "dq-495k takes no source, split; leave",
+        "dq-495k takes no --source, --split; leave",
     ),
-    "a split of a table": ("t.csv", {"split": "test"}, "t.csv takes no split"),
+    "a split of a table": ("t.csv", {"split": "test"}, "t.csv takes no --split"),
     "a table that is not there": ("t.csv", {}, "t.csv is not there"),
     "a file of another kind": ("t.xlsx", {}, "there is no corpus 't.xlsx'"),
     "a path that is not there": ("./some/where/else", {}, "there is no corpus './some/where/else'"),
@@ -62,7 +62,7 @@ def test_missing_report() -> None:
 
 def test_nothing_is_missing() -> None:
     assert str(missing_report([row("a.jpg", None), row("b.jpg", "no description")])) == "no photo is missing"
-    assert str(missing_report([row("a.jpg", "photo missing")])) == "1 rows whose photo is missing:\n  a.jpg"
+    assert str(missing_report([row("a.jpg", "photo missing")])) == "1 row whose photo is missing:\n  a.jpg"
 
 
 def test_a_csv_needs_no_heavy_library(tmp_path: Path) -> None:

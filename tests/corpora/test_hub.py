@@ -54,7 +54,7 @@ def test_splits(tmp_path: Path) -> None:
     for name, part in DatasetDict(train=dataset(2), test=dataset(1, 7)).items():
         part.to_parquet(tmp_path / "data" / f"{name}-00000-of-00001.parquet")
     with pytest.raises(
-        DataError, match="which split shall be read. Name it with split; there are: train, test"
+        DataError, match="which split shall be read. Name it with --split; there are: train, test"
     ):
         open_corpus(str(tmp_path))
     with pytest.raises(DataError, match="it has no split 'dev'"):

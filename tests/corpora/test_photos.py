@@ -69,15 +69,44 @@ def test_paths(path: str, folder: PhotoFolder) -> None:
     assert (place.problem is None) == (place.detail is None)
 
 
-def test_absolute_inside_is_refused_too(folder: PhotoFolder) -> None:
-    place = folder.find(str(folder.root / "in" / "a.jpg"))
-    assert place.problem == LEAVES_ROOT
-    assert "is absolute; give it relative to the root" in str(place.detail)
+ABSOLUTE = {
+    # behind tmp_path -> path that is used, problem
+    "root/in/a.jpg": ("in/a.jpg", None),
+    "root/./in//a.jpg": ("in/a.jpg", None),
+    "root/in/gone.jpg": ("in/gone.jpg", MISSING),
+    "root": ("", LEAVES_ROOT),  # the root itself is no photo
+    "root2/c.jpg": ("", LEAVES_ROOT),  # begins like the root, and is another folder
+    "root/../secret.jpg": ("", LEAVES_ROOT),
+    "root/in/../in/a.jpg": ("", LEAVES_ROOT),
+    "root/out.jpg": ("", LEAVES_ROOT),  # a link that leads out
+    "root//root2/c.jpg": ("root2/c.jpg", MISSING),
+}
 
 
-def test_a_root_that_is_a_link(folder: PhotoFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ABSOLUTE)
+def test_an_absolute_path_is_taken_where_it_lies_below_the_root(
+    path: str, folder: PhotoFolder, tmp_path: Path
+) -> None:
+    place = folder.find(f"{tmp_path}/{path}")
+    assert (place.path, place.problem) == ABSOLUTE[path]
+    if path in ("root", "root2/c.jpg"):
+        assert "is absolute and not below the root" in str(place.detail)
+
+
+def test_a_root_that_is_a_link(folder: PhotoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An absolute path may name the link or the folder that it leads to; a root that is relative is no other."""
     (tmp_path / "alias").symlink_to(folder.root)
-    assert PhotoFolder(tmp_path / "alias").find("in/a.jpg").problem is None
+    monkeypatch.chdir(tmp_path)
+    for root in (tmp_path / "alias", Path("alias"), Path("root")):
+        assert PhotoFolder(root).find("in/a.jpg").problem is None
+        assert PhotoFolder(root).find(f"{tmp_path}/root/in/a.jpg").path == "in/a.jpg"
+    assert PhotoFolder(tmp_path / "alias").find(f"{tmp_path}/alias/in/a.jpg").path == "in/a.jpg"
+
+
+def test_a_missing_photo_is_told_relative_to_the_root(folder: PhotoFolder, tmp_path: Path) -> None:
+    """What is told goes into the build, which must not change when the corpus is moved."""
+    for path in ("in/gone.jpg", f"{tmp_path}/root/in/gone.jpg"):
+        assert folder.find(path).detail == "no file 'in/gone.jpg' below the root"
 
 
 def test_other_suffixes(folder: PhotoFolder) -> None:

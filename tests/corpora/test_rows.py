@@ -13,7 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giqa_hf.corpora.rows import LONGEST_DESCRIPTION, PROBLEMS, CorpusRow, Found, admit, is_blank
+from giqa_hf.corpora.rows import ADVICE, LONGEST_DESCRIPTION, PROBLEMS, CorpusRow, Found, admit, is_blank
+
+
+def test_for_every_problem_there_is_advice() -> None:
+    assert ADVICE.keys() == PROBLEMS.keys()
 
 
 @pytest.fixture

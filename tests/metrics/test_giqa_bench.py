@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import random
 import tracemalloc
@@ -14,7 +15,7 @@ from giqa_hf.errors import DataError
 from giqa_hf.formats import NormalizedFormat
 from giqa_hf.grid import Grid
 from giqa_hf.grounded_text import GroundedText, Issue, Region
-from giqa_hf.metrics.giqa_bench.compute import giqa_bench
+from giqa_hf.metrics.giqa_bench.compute import figures_of, giqa_bench
 
 FIGURES = [
     "DES mIoU",
@@ -27,6 +28,7 @@ FIGURES = [
     "VQA Acc (W)[lexical]",
     "VQA Acc (Total)[lexical]",
 ]
+BOX_FIGURES = [f"{task} Box-{kind}" for task in ("DES", "VQA") for kind in ("Precision", "Recall", "F1")]
 
 
 def region(phrase, *boxes):
@@ -75,7 +77,9 @@ GRID_CUP, GRID_TABLE = 0.81, 0.855
 
 def test_perfect_predictions():
     result = giqa_bench(PERFECT, ROWS)
-    assert list(result) == [*FIGURES, "counts", "settings"]
+    assert list(result) == [*FIGURES, *BOX_FIGURES, "counts", "judging", "settings", "signature"]
+    assert list(figures_of(result)) == [*FIGURES, *BOX_FIGURES]
+    assert [result[name] for name in BOX_FIGURES] == [1.0] * 6
     assert result["DES mIoU"] == pytest.approx((GRID_CUP + GRID_TABLE) / 2)
     assert result["VQA mIoU"] == pytest.approx(GRID_TABLE)  # one question has boxes in its answer
     assert result["DES BLEU@4"] == pytest.approx(100)
@@ -123,6 +127,8 @@ def test_by_hand():
     assert result["VQA Acc (Y)"] == 0.0
     assert result["VQA Acc (W)[lexical]"] == 1.0
     assert result["VQA Acc (Total)[lexical]"] == pytest.approx((2 * 0 + 2 * 1) / 4)
+    # DES: 1 predicted box, right; 2 true ones. VQA: 2 predicted, 1 right; 1 true one
+    assert [result[name] for name in BOX_FIGURES] == pytest.approx([1, 1 / 2, 2 / 3, 1 / 2, 1, 2 / 3])
     assert result["counts"] == {
         "des": {
             "samples": 1,
@@ -134,8 +140,17 @@ def test_by_hand():
             "predictions_without_boxes": 0,
             "box_statuses": {"ok": 1},
             "tags_found": 0,
+            "boxes_found": 1,
             "judged": 1,
             "judge_failures": 0,
+            "outcomes": {
+                "mIoU": {"right": 1, "wrong": 1, "malformed": 0, "absent": 0},
+                "Tag-Recall": {"right": 0, "wrong": 2, "malformed": 0, "absent": 0},
+                "Box-Precision": {"right": 1, "wrong": 0, "malformed": 0, "absent": 0},
+                "Box-Recall": {"right": 1, "wrong": 1, "malformed": 0, "absent": 0},
+                "BLEU@4": {"scored": 1, "absent": 0},
+                "LLM-Score": {"scored": 1, "unscored": 0, "absent": 0},
+            },
         },
         "vqa": {
             "samples": 4,
@@ -147,12 +162,21 @@ def test_by_hand():
             "predictions_without_boxes": 3,
             "box_statuses": {"ok": 2, "out_of_range": 1},
             "tags_found": 1,
+            "boxes_found": 1,
             "yes_no": 2,
             "yes_no_correct": 0,
             "yes_no_malformed": 1,
             "what_why_how": 2,
             "judged": 2,
             "judge_failures": 0,
+            "outcomes": {
+                "mIoU": {"right": 1, "wrong": 0, "malformed": 0, "absent": 0},
+                "Tag-Recall": {"right": 1, "wrong": 0, "malformed": 0, "absent": 0},
+                "Box-Precision": {"right": 1, "wrong": 1, "malformed": 1, "absent": 0},
+                "Box-Recall": {"right": 1, "wrong": 0, "malformed": 0, "absent": 0},
+                "Acc (Y)": {"right": 0, "wrong": 1, "malformed": 1, "absent": 0},
+                "Acc (W)": {"scored": 2, "unscored": 0, "absent": 0},
+            },
         },
     }
     json.dumps(result)  # plain data
@@ -212,9 +236,10 @@ def test_without_a_judge():
     for name in ("DES LLM-Score", "VQA Acc (W)", "VQA Acc (Total)"):
         assert result[name] is None
     assert result["VQA Acc (Y)"] == 1.0
-    assert result["settings"]["judge"] is None
+    assert result["settings"]["judge"] is None and result["judging"] == {}
     counts = result["counts"]
     assert [counts[task][name] for task in counts for name in ("judged", "judge_failures")] == [0, 0, 0, 0]
+    assert counts["vqa"]["outcomes"]["Acc (W)"] == {"scored": 0, "unscored": 2, "absent": 0}
 
 
 class Recorder:
@@ -263,6 +288,7 @@ def test_options_reach_their_metric():
         "box_format": "giqa",
         "matching": "greedy",
         "normalise": "truth",
+        "bleu": "captioning-ptb-lower-corpus-closest",
     }
     other = giqa_bench(["The [cup](<0.00,0.00,0.50,0.50>)"], ROWS[:1], box_format=NormalizedFormat())
     assert other["DES mIoU"] == pytest.approx(0.5)  # the exact box of one of two
@@ -326,15 +352,28 @@ def test_memory_does_not_grow(monkeypatch):
     monkeypatch.setattr("giqa_hf.metrics.giqa_bench.compute.SAMPLES_AT_ONCE", 32)
     pairs = list(_many(400))  # the inputs themselves are outside of what is measured
 
-    def peak(count):
-        tracemalloc.start()
-        giqa_bench((p for p, _ in pairs[:count]), (r for _, r in pairs[:count]), judge=False)
-        _, top = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return top
+    def alive_at_the_end(count, **options):
+        def predictions():
+            for number, (prediction, _) in enumerate(pairs[:count]):
+                if number == count - 1:
+                    gc.collect()  # Python's own store of freed tuples goes too
+                    alive.append(tracemalloc.get_traced_memory()[0])
+                yield prediction
 
-    peak(400)  # fills the bounded caches
-    assert peak(400) < peak(100) + 60_000  # bytes; 300 kept samples of about 1.5 kB would take 450,000
+        alive = []
+        tracemalloc.start()
+        giqa_bench(predictions(), (row for _, row in pairs[:count]), judge=False, **options)
+        tracemalloc.stop()
+        return alive[0]
+
+    alive_at_the_end(400)  # fills the bounded caches
+    grown = alive_at_the_end(385) - alive_at_the_end(97)  # both in the middle of a chunk, after one sample
+    assert grown < 30_000  # bytes; 288 kept samples of about 1.5 kB would take 430,000
+    # Intervals keep 29 sums per image, here of 40 images however many samples there are.
+    for number, (_, row) in enumerate(pairs):
+        row["image_id"] = f"{number % 40}.png"
+    grown = alive_at_the_end(385, intervals=True) - alive_at_the_end(97, intervals=True)
+    assert grown < 30_000
 
 
 def _changed(row, **changes):

@@ -1,9 +1,7 @@
-"""GIQA-Bench through `evaluate`: by path, offline, in batches; the card's example runs."""
+"""GIQA-Bench through `evaluate`: by path, offline, in batches (its examples: test_documented_examples.py)."""
 
 from __future__ import annotations
 
-import doctest
-import re
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +91,14 @@ def test_options(metric):
     )
     assert found["DES LLM-Score"] is None
     assert found["DES Tag-Recall"] == 0.0
-    with pytest.raises(TypeError, match="unexpected keyword argument 'jugde'"):
-        metric.compute(predictions=PREDICTIONS, references=ROWS, jugde=None)
+
+
+def test_intervals_and_decoding(metric):
+    rows = [{**row, "image_id": name} for row, name in zip(ROWS, ("a.png", "b.png"), strict=True)]
+    options = {"decoding": "greedy", "intervals": True, "seed": 3, "resamples": 100, "judge": False}
+    found = metric.compute(predictions=PREDICTIONS, references=rows, **options)
+    assert found == giqa_bench(PREDICTIONS, rows, **options)
+    assert "|decoding:greedy|" in found["signature"]
 
 
 @pytest.mark.parametrize(
@@ -118,37 +122,3 @@ def test_one_clear_sentence(metric, predictions, references, message):
     with pytest.raises(DataError) as caught:
         metric.compute(predictions=predictions, references=references)
     assert message in str(caught.value)
-
-
-def _run(name, text, names):
-    # A fence ends an example as a blank line does.
-    test = doctest.DocTestParser().get_doctest(re.sub(r"(?m)^\s*```\w*$", "", text), names, name, name, 0)
-    assert test.examples, name
-    said: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
-    assert not said, "".join(said)
-
-
-def test_card_example(metric):
-    card = (PATH / "README.md").read_text(encoding="utf-8")
-    _run("README.md", card, {"metric": metric})
-
-
-def test_card_front_matter():
-    card = (PATH / "README.md").read_text(encoding="utf-8")
-    front = card.split("---")[1]
-    for line in ("title: GIQA-Bench", "sdk: gradio", "- evaluate", "- metric"):
-        assert line in front
-
-
-def test_script_keeps_to_what_evaluate_reads():
-    source = (PATH / "giqa_bench.py").read_text(encoding="utf-8")
-    assert not re.search(r"(?m)^from \.", source)  # the file is copied away before it is imported
-    assert re.search(r"(?m)^import datasets$", source) and re.search(r"(?m)^import evaluate$", source)
-    assert len(re.findall(r"(?m)^class \w+\(evaluate\.Metric\)", source)) == 1
-
-
-def test_its_own_example(metric):
-    # the name in the example is the lead's registration; here the path stands for it
-    text = metric.inputs_description.replace('evaluate.load("giqa_bench")', f"evaluate.load({str(PATH)!r})")
-    _run("giqa_bench", text, {"evaluate": evaluate})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from giqa_hf.metrics.llm_score.compute import llm_score
-from giqa_hf.metrics.llm_score.judge import BatchJudge, Judge, JudgeItem, marks_of, resolve_judge
+from giqa_hf.metrics.llm_score.judge import BatchJudge, Judge, JudgeItem, resolve_judge, verdicts_of
 from giqa_hf.metrics.llm_score.lexical import LexicalJudge
 
 
@@ -69,7 +69,11 @@ def test_lexical_judge(question, reference, prediction, mark):
 def test_value_and_counts():
     # marks 4, 3, 0: (4 + 3 + 0) / (4 * 3) * 100 = 58.33; the failure is in no mean, but shown
     found = llm_score(["a"] * 4, ["b"] * 4, judge=Fixed(4, None, 3, 0))
-    assert found == (pytest.approx(700 / 12), "fixed", 3, 1, (1, 0, 0, 1, 1))
+    assert found[:5] == (pytest.approx(700 / 12), "fixed", 3, 1, (1, 0, 0, 1, 1))
+    assert found.reasons == {"no reason given": 1} and found.runs == (found.value,)
+    assert (found.spread, found.self_agreement, found.human) == (None, None, None)
+    # had the failure been a 0: 7 / 16; a 4: 11 / 16
+    assert found.bounds == (pytest.approx(700 / 16), pytest.approx(1100 / 16))
 
 
 def test_paper_scale():
@@ -86,6 +90,8 @@ def test_paper_scale():
 def test_none_is_not_zero(judge, value, failures):
     found = llm_score(["a", "b"], ["c", "d"], judge=judge)
     assert (found.value, found.failures) == (value, failures)
+    # nothing judged: anything from 0 to 100; no failure: the value itself; no judge: nothing to say
+    assert found.bounds == (None if judge is False else (0.0, 100.0) if failures else (value, value))
     assert llm_score([], [], judge=judge).value is None
 
 
@@ -100,7 +106,7 @@ def test_what_a_judge_sees():
     assert judge.seen == [("Why?", "r", "p"), (None, "s", "q")]
     assert isinstance(judge, Judge) and not isinstance(judge, BatchJudge)
     many = Batched(1, 2)
-    assert marks_of(many, [JudgeItem(None, "a", "b")] * 2) == [1, 2]
+    assert verdicts_of(many, [JudgeItem(None, "a", "b")] * 2) == [((1, None),), ((2, None),)]
     assert many.seen == [2]  # one call for both
 
 

@@ -54,7 +54,7 @@ def test_by_hand():
     assert found.acc_y == pytest.approx(1 / 3)  # Perhaps is wrong, and malformed
     assert found.acc_w == pytest.approx((4 + 1) / (4 * 2))  # over the two that were judged
     assert found.acc_total == pytest.approx((3 * 1 / 3 + 3 * 0.625) / 6)  # all six questions weigh
-    assert found[3:] == (3, 1, 1, 3, "fixed", 2, 1)
+    assert found[3:] == (3, 1, 1, 3, "fixed", 2, 1, 0)  # none of the malformed is empty
 
 
 @pytest.mark.parametrize(

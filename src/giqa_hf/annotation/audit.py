@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,15 +31,29 @@ class Audit:
         candidates (`Counter` by kind): how many records, tags, boxes and pairs there ever were, counted on their own.
         outcomes (`Counter` of `Outcome`): how many of them met which fate.
         stages (sequence of `str`, *optional*): the order of the stages, for the table.
+        left_out (mapping of `str` to `int`, *optional*): what the reader of the corpus does not take for rows, by
+            reason; it is no candidate.
     """
 
     candidates: Counter[Kind]
     outcomes: Counter[Outcome]
     stages: Sequence[str] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def kept(self, kind: Kind) -> int:
         """How many of a kind are in the build."""
         return self.outcomes[Outcome(kind, "kept", "", "")]
+
+    def commonest(self, kind: Kind) -> Line | None:
+        """Why most items of a kind are not in the build, on their own account; `None` where none is out."""
+        out = [
+            line
+            for line in self.lines()
+            if line.outcome.kind == kind
+            and line.outcome.status == "dropped"
+            and not line.outcome.reason.startswith("with ")  # with what it belongs to
+        ]
+        return max(out, key=lambda line: line.number, default=None)
 
     def lines(self) -> list[Line]:
         """By kind: what is kept, then every reason, in the order of the stages, the frequent ones first."""
@@ -66,6 +80,7 @@ class Audit:
             "candidates": {kind: self.candidates[kind] for kind in KINDS},
             "kept": {kind: self.kept(kind) for kind in KINDS},
             "outcomes": [{**line.outcome._asdict(), "count": line.number} for line in self.lines()],
+            "left_out": dict(self.left_out),
         }
 
     def write(self, path: Path) -> None:
@@ -75,6 +90,12 @@ class Audit:
     def table(self) -> str:
         """As text for a terminal."""
         rows: list[tuple[str, str]] = []
+        if self.left_out:
+            rows.append(
+                ("left out by the corpus' reader, before any record", f"{sum(self.left_out.values()):,}")
+            )
+            frequent = sorted(self.left_out.items(), key=lambda item: (-item[1], item[0]))
+            rows.extend((f"  {reason}", f"{number:,}") for reason, number in frequent)
         for kind in KINDS:
             lines = [line for line in self.lines() if line.outcome.kind == kind]
             rows.append((f"{_PLURAL[kind]}: candidates", f"{self.candidates[kind]:,}"))
@@ -88,12 +109,15 @@ class Audit:
         return "\n".join(f"{what:<{left}}  {count:>{right}}" for what, count in rows)
 
 
-def count(records: Iterable[Record], stages: Sequence[str] = ()) -> Audit:
+def count(
+    records: Iterable[Record], stages: Sequence[str] = (), left_out: Mapping[str, int] | None = None
+) -> Audit:
     """Count the fates of all items of some records, and check that the books balance.
 
     Args:
         records (iterable of `Record`): read one at a time.
         stages (sequence of `str`, *optional*): the order of the stages, for the table.
+        left_out (mapping of `str` to `int`, *optional*): see `Audit`.
 
     Raises:
         `DataError`: when something is kept inside what was dropped, or a sum does not come out: a stage is at fault.
@@ -110,7 +134,7 @@ def count(records: Iterable[Record], stages: Sequence[str] = ()) -> Audit:
             candidates["pair"] += len(record.pairs)
             yield record
 
-    audit = Audit(candidates, count_outcomes(watched()), tuple(stages))
+    audit = Audit(candidates, count_outcomes(watched()), tuple(stages), dict(left_out or {}))
     for kind in KINDS:
         total = sum(number for outcome, number in audit.outcomes.items() if outcome.kind == kind)
         if total != candidates[kind]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import multiprocessing
 import os
@@ -49,7 +50,13 @@ class Plan(NamedTuple):
     build: Path
 
 
-def work(stages: Sequence[Stage], records: list[Record], pictures: Pictures) -> None:
+Watch = Callable[[str], None]
+"""Takes where the work is, in words."""
+
+
+def work(
+    stages: Sequence[Stage], records: list[Record], pictures: Pictures, watch: Watch | None = None
+) -> None:
     """Take the records of a shard through stages, in place.
 
     Stages without photos get the whole shard at once, so that many questions to an LLM are under way together. A row
@@ -60,20 +67,26 @@ def work(stages: Sequence[Stage], records: list[Record], pictures: Pictures) -> 
         for start in range(0, len(records), step):
             batch = records[start : start + step]
             for stage in row:
+                if watch:
+                    watch(f"{stage.name}, records {start + 1} to {start + len(batch)} of {len(records)}")
                 stage(batch, pictures)
             pictures.clear()
 
 
-def annotate_shard(records: list[Record], stages: Sequence[Stage], pictures: Pictures) -> bytes:
+def annotate_shard(
+    records: list[Record], stages: Sequence[Stage], pictures: Pictures, watch: Watch | None = None
+) -> bytes:
     """The unit of work: from the records of a shard, as they come from the corpus, to its bytes on disk.
 
     The bytes depend on the records and the stages' settings alone.
     """
-    work(stages, records, pictures)
+    work(stages, records, pictures, watch)
     return encode(records)
 
 
-def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1) -> Generator[Done, None, None]:
+def run_local(
+    jobs: Iterable[Job], plan: Plan, workers: int = 1, watch: Watch | None = None
+) -> Generator[Done, None, None]:
     """Work on shards in this process, or in several.
 
     Args:
@@ -81,6 +94,7 @@ def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1) -> Generator[Do
         plan (`Plan`): how.
         workers (`int`, *optional*, defaults to `1`): processes; each builds the stages for itself, models included. A
             script that asks for more than one must stand under `if __name__ == "__main__":`.
+        watch (`callable`, *optional*): takes where the work is, in words; of one process only.
 
     Yields:
         `Done`: as they get ready, in any order.
@@ -94,7 +108,12 @@ def run_local(jobs: Iterable[Job], plan: Plan, workers: int = 1) -> Generator[Do
     stages = [make() for make in plan.stages]
     pictures = Pictures(plan.root, plan.build)
     for job in jobs:
-        yield Done(job.number, annotate_shard(job.records, stages, pictures))
+        inside = functools.partial(_inside, watch, job.number) if watch else None
+        yield Done(job.number, annotate_shard(job.records, stages, pictures, inside))
+
+
+def _inside(watch: Watch, number: int, place: str) -> None:
+    watch(f"shard {number:05d}: {place}")
 
 
 def _run_pool(jobs: Iterable[Job], plan: Plan, workers: int) -> Generator[Done, None, None]:
@@ -124,12 +143,27 @@ def _run_pool(jobs: Iterable[Job], plan: Plan, workers: int) -> Generator[Done, 
 def _in_flight(pool: ProcessPoolExecutor, jobs: Iterator[Job], most: int) -> Generator[Done, None, None]:
     waiting: set[Future[Done]] = set()
     while True:
-        waiting.update(pool.submit(_work, job) for job in itertools.islice(jobs, most - len(waiting)))
+        for job in itertools.islice(jobs, most - len(waiting)):
+            with _no_interrupt_inherited():
+                waiting.add(pool.submit(_work, job))
         if not waiting:
             return
         ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
         for future in ready:
             yield future.result()
+
+
+@contextlib.contextmanager
+def _no_interrupt_inherited() -> Iterator[None]:
+    """Start processes that a Ctrl-C does not reach, not even before `_start`; it reaches us right behind the block."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:

@@ -5,40 +5,88 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from ..errors import GiqaError
 from .record import Box, Fate, Pair, Record, Tag
 from .shards import EXPLAIN, finished_shards, read_manifest, read_shard, shard_path
 
 SHOWN_NEAREST = 5
+SHOWN_CHARACTERS = 40
 
 
-def find_record(build: Path, record_id: str) -> Record:
+def find_record(build: Path, wanted: str) -> Record:
     """Look a record up in a build, also in an unfinished one.
 
     Args:
         build (`Path`): the folder that `annotate` wrote.
-        record_id (`str`): the record's id.
+        wanted (`str`): the record's id; or its photo, by id, path or file name, where only one record is meant by it.
 
     Raises:
-        `GiqaError`: when there is none, naming the nearest ids.
+        `GiqaError`: when there is none, naming the nearest ids; when several records are meant, naming them, or the
+            photos where several have that file name.
     """
-    read_manifest(build)
+    manifest = read_manifest(build)
     there = finished_shards(build)
-    wanted = json.dumps(record_id, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    encoded = json.dumps(wanted, ensure_ascii=False).encode("utf-8", "backslashreplace")
     for index in there:
-        if wanted in shard_path(build, index).read_bytes():
+        if encoded in shard_path(build, index).read_bytes():
             for record in read_shard(build, index):
-                if record.record_id == record_id:
+                if record.record_id == wanted:
                     return record
-    ids = [record.record_id for index in there for record in read_shard(build, index)]
-    near = difflib.get_close_matches(record_id, ids, n=SHOWN_NEAREST, cutoff=0.3) or ids[:SHOWN_NEAREST]
+    paths = {wanted, _below(wanted, Path(str(manifest["root"])))}
+    ids: list[str] = []
+    same: list[Record] = []
+    named: list[Record] = []
+    for index in there:
+        for record in read_shard(build, index):
+            ids.append(record.record_id)
+            if record.image and paths & {record.image, record.image_id}:
+                same.append(record)
+            elif record.image and PurePosixPath(record.image).name == wanted:
+                named.append(record)
+    if meant := same or named:
+        return _only(build, meant, wanted)
+    near = difflib.get_close_matches(wanted, ids, n=SHOWN_NEAREST, cutoff=0.3) or ids[:SHOWN_NEAREST]
     hint = f"the nearest are {', '.join(near)}" if near else "it has no finished shard yet"
     raise GiqaError(
-        f"{build}: expected the id of one of its {len(ids):,} records, found {record_id!r}; {hint}"
+        f"{build}: expected the id or the photo of one of its {len(ids):,} records, found {wanted!r}; {hint}"
     )
+
+
+def _below(wanted: str, root: Path) -> str:
+    """A path to a file in the folder of the photos, as the records have it; any other text stays as it is."""
+    try:
+        return Path(os.path.abspath(wanted)).relative_to(root).as_posix()
+    except ValueError:  # it lies elsewhere, or is no path at all
+        return wanted
+
+
+def _only(build: Path, meant: Sequence[Record], wanted: str) -> Record:
+    """The one record that a photo stands for."""
+    if len(meant) == 1:
+        return meant[0]
+    photos = list(dict.fromkeys(record.image for record in meant))
+    if len(photos) > 1:
+        said = (
+            f"expected one photo called {wanted!r}, found {len(photos):,}: {_listed(photos)}; give its path"
+        )
+    else:
+        rows = [f"{record.record_id} ({_beginning(record.description)!r})" for record in meant]
+        said = f"expected one record of {wanted!r}, found {len(meant):,}: {_listed(rows)}; give the id of one"
+    raise GiqaError(f"{build}: {said}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN_NEAREST:,} more" if len(names) > SHOWN_NEAREST else ""
+    return ", ".join(names[:SHOWN_NEAREST]) + more
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS].rstrip() + "…"
 
 
 def photo_path(build: Path, record: Record, root: Path | None = None) -> Path:

@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import GiqaError
 from ..files import write_json
 from . import shards
+from .differences import SHOWN, told
 from .engines import PHOTO_BATCH
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .survey import ShardedCorpus, Survey
 
 _NOT_COMPARED = "root"  # where the photos lie is not what they are: a corpus may be moved between two runs
-_SHOWN = 4
+_OF_THE_ROWS = ("limit", "rows", "problems", "sha256")
 
 
 def describe(corpus: ShardedCorpus, survey: Survey, profile: Profile, build: Path) -> dict[str, Any]:
@@ -32,8 +33,10 @@ def describe(corpus: ShardedCorpus, survey: Survey, profile: Profile, build: Pat
     try:
         stages = [make() for make in profile.stages(build)]
         told = [{"name": stage.name, **stage.settings()} for stage in stages]
-    except GiqaError:
-        raise
+    except GiqaError as error:
+        if (explained := profile.explained(error)) is error:
+            raise
+        raise explained from error
     except ValueError as error:
         raise GiqaError(f"profile {profile.name}: {error}") from error
     manifest = {
@@ -73,8 +76,24 @@ def check_place(build: Path) -> None:
     shards.read_manifest(build)
 
 
-def claim(build: Path, manifest: dict[str, Any]) -> None:
+def rows_taken(build: Path) -> int:
+    """How many rows of its corpus an earlier run in this folder has taken; 0 where there was none."""
+    if not (build / shards.MANIFEST).exists():
+        return 0
+    return int(shards.read_manifest(build)["corpus"]["rows"])
+
+
+def claim(build: Path, manifest: dict[str, Any], survey: Survey, profile: Profile) -> None:
     """Write the manifest, or see that the one that is there is the same.
+
+    A build that has taken the first rows of the same corpus (`--limit`) may grow: its last shard, if it is not full,
+    is made anew. One that has no shard yet, or whose audit keeps nothing, is no reason to refuse another.
+
+    Args:
+        build (`Path`): the folder, held by this process.
+        manifest (`dict`): of this run.
+        survey (`Survey`): of this run, made with `rows_taken`.
+        profile (`Profile`): of this run, for its settings' names.
 
     Raises:
         `GiqaError`: naming what differs.
@@ -83,14 +102,42 @@ def claim(build: Path, manifest: dict[str, Any]) -> None:
         write_json(build / shards.MANIFEST, manifest)
         return
     found = shards.read_manifest(build)
-    if differing := list(_differences({**found, _NOT_COMPARED: ""}, {**manifest, _NOT_COMPARED: ""})):
-        more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-        raise GiqaError(
-            f"{build}: expected a build with the same corpus and settings, found one with "
-            f"{', '.join(differing[:_SHOWN])}{more}; add --fresh to start anew, or choose another folder with --out"
-        )
-    if found != manifest:
+    if shards.kept_nothing(build) or (not shards.finished_shards(build) and not _same(found, manifest)):
+        shards.remove_build(build)
+    elif not _same(found, manifest):
+        if not _same(_without_rows(found), _without_rows(manifest)) or not _begins_with(survey, found):
+            raise _refusal(build, found, manifest, profile)
+        # First what is no longer whole, then the manifest: killed in between, either command can go on.
+        if rest := found["corpus"]["rows"] % found["shard_size"]:
+            shards.shard_path(build, (found["corpus"]["rows"] - rest) // found["shard_size"]).unlink(
+                missing_ok=True
+            )
+        (build / shards.AUDIT).unlink(missing_ok=True)
+    if found != manifest or not (build / shards.MANIFEST).exists():
         write_json(build / shards.MANIFEST, manifest)
+
+
+def _same(found: dict[str, Any], manifest: dict[str, Any]) -> bool:
+    return {**found, _NOT_COMPARED: ""} == {**manifest, _NOT_COMPARED: ""}
+
+
+def _without_rows(manifest: dict[str, Any]) -> dict[str, Any]:
+    corpus = {key: value for key, value in manifest["corpus"].items() if key not in _OF_THE_ROWS}
+    return {**manifest, "corpus": corpus}
+
+
+def _begins_with(survey: Survey, found: dict[str, Any]) -> bool:
+    """Whether the first rows of this run are all those that the earlier one has taken."""
+    return survey.earlier_sha256 is not None and survey.earlier_sha256 == found["corpus"]["sha256"]
+
+
+def _refusal(build: Path, found: dict[str, Any], manifest: dict[str, Any], profile: Profile) -> GiqaError:
+    said = told(found, manifest, profile.setting_names(), (_NOT_COMPARED,))
+    more = f", and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
+    return GiqaError(
+        f"{build} holds a build that was begun with {', '.join(said[:SHOWN])}{more}; run with the old values to go on "
+        "with it, name another folder with --out, or add --fresh to remove it and start anew"
+    )
 
 
 @contextlib.contextmanager
@@ -123,28 +170,3 @@ def alone(build: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _differences(found: Any, now: Any, name: str = "") -> Iterator[str]:
-    """In words, every place where two manifests are not the same."""
-    if found == now:
-        return
-    if isinstance(found, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*found, *now]):
-            yield from _differences(found.get(key), now.get(key), f"{name}.{key}" if name else str(key))
-    elif isinstance(found, list) and isinstance(now, list) and len(found) == len(now):
-        for number, (old, new) in enumerate(zip(found, now, strict=True)):
-            inner = old.get("name", number) if isinstance(old, dict) else number
-            yield from _differences(old, new, f"{name}.{inner}")
-    else:
-        yield f"{name} {_told(found)} (now {_told(now)})"
-
-
-def _told(value: Any) -> str:
-    if value is None:
-        return "not set"
-    return (
-        value
-        if isinstance(value, str) and len(value) <= 60
-        else f"{json.dumps(value, ensure_ascii=False):.60}"
-    )

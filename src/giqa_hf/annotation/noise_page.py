@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from ..errors import ImageError
-from ..images import read_image
-from ..report import draw_regions
-from ..report.charts import number, ticks
-from ..report.colours import PhraseColours
+from ..report.charts import number
 from ..report.markup import safe
 from ..report.page import POLICY
-from ..report.samples import marked_text
 from ..report.style import CSS
-from ..schema import grounded_of
-from .fusion import rows_of
+from . import noise_charts, noise_sheet
 from .record import Record
 from .stage import Pictures
 
-_PHOTO_PX = 720  # the longest side
-_SERIES = ("before", "after")
 _STYLE = """
-.bars .before { fill: var(--soft); opacity: .55; } .bars .after { fill: var(--accent); }
-.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; }
-.key.before { background: var(--soft); opacity: .55; } .key.after { background: var(--accent); }
-.sheet { display: grid; gap: 1rem 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
-.sheet img { width: 100%; border-radius: 4px; } .sheet { align-items: start; margin-top: .5rem; }
-.check { margin-top: 1rem; } .check th, .check td { text-align: left; white-space: normal; }
-.check label { white-space: nowrap; margin-right: 1rem; } .check input { width: 1.1em; height: 1.1em; }
+.results .whole { grid-column: 1 / -1; } .meaning { display: block; color: var(--soft); font-size: .875rem; }
+.results th:first-child { max-width: 40rem; } .card + .source, h2 + .lead { margin: -.3rem 0 1rem; }
+.reason { text-align: left; white-space: normal; } td.reason { min-width: 6rem; }
+.lead + .card { margin-top: 1rem; } .terms dt { color: var(--ink); font-weight: 600; }
 """
+_ROWS = (
+    ("tags with boxes", "tags", 0, "A tag is a thing that a description speaks of, with its quality."),
+    ("boxes", "boxes", 0, ""),
+    ("boxes per tag, mean", "boxes_per_tag_mean", 2, "Of tags that have any."),
+    ("area, median share of the photo", "area_median", 3, "0.25 is a quarter of the photo, 1 is all of it."),
+    ("without area, share", "zero_area_share", 3, "Boxes of no width or height; should be 0."),
+    (
+        "grid ceiling: mean IoU with its own cells", "grid_mean_iou", 3,
+        "Models write a box as two cells of a grid of 20 x 20. This is how well the cells still fit the box (1: "
+        "exactly): no model that answers in cells can do better.",
+    ),
+    (
+        "below IoU 0.5 to its own cells, share", "grid_below_half_share", 3,
+        "Boxes so small that the right cells miss them by the usual measure.",
+    ),
+    (
+        "in one row or column of cells, share", "grid_zero_area_share", 3,
+        "As the paper counts cells (Eq. 2), these have no area: their IoU is 0 whatever a model says.",
+    ),
+)  # fmt: skip
+"""Label, key in the numbers, digits, and what it means."""
+_STAGES = (
+    ("corpus", "reading the row: is there a photo, a text, an id of its own?"),
+    ("images", "opening the photo"),
+    ("tags", "finding the things that the description speaks of, each with phrase, quality and effect"),
+    ("boxes", "finding each thing in the photo"),
+    ("filter", "IQA-Filter: where a tag has several boxes, does the crop show the quality?"),
+    ("merge", "Box-Merge: small boxes that touch, and boxes inside others, become one"),
+    ("fusion", "putting the boxes to their words in the description"),
+    ("pairs", "writing questions with answers"),
+)
 
 
 def noise_html(
@@ -52,13 +68,19 @@ def noise_html(
     Returns:
         `str`: HTML, with everything from records escaped.
     """
-    pictures = Pictures(root, build)
-    cards = "".join(_sheet_card(record, pictures) for record in sheet)
     kept = numbers["audit"]["kept"]
     lead = (
-        f"{kept['record']:,} records, {kept['tag']:,} tags, {numbers['refined']['boxes']:,} boxes and "
-        f"{kept['pair']:,} question-answer pairs are in. Before: as the detector found the boxes. After: behind "
-        "IQA-Filter and Box-Merge."
+        f"How far the boxes of this build can be trusted. {kept['record']:,} records (a photo with a description), "
+        f"{kept['tag']:,} tags, {numbers['refined']['boxes']:,} boxes and {kept['pair']:,} questions with answers are "
+        "in it; a dataset that is made of it may hold fewer, for questions are balanced."
+    )
+    refinement = (
+        "Refinement is the paper's IQA-Filter, which drops boxes that do not show the quality, and Box-Merge, which "
+        "joins boxes of one thing. “Before” counts the boxes as the detector found them, “after” as they are now."
+    )
+    audited = (
+        "Every record, tag, box and question-answer pair that was ever a candidate, and what became of it. The shares "
+        "of each of the four kinds add up to 100 %."
     )
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -68,20 +90,20 @@ def noise_html(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Noise report</title>
-<style>{CSS}{_STYLE}</style>
+<style>{CSS}{noise_charts.CSS}{noise_sheet.CSS}{_STYLE}</style>
 </head>
 <body>
 <main>
 <header><h1>Noise report</h1><p class="lead">{safe(lead)}</p></header>
-<section><h2>Boxes before and after refinement</h2><div class="results">
-<div class="card">{_numbers_table(numbers)}</div>
-<div class="card">{_area_chart(numbers)}</div>
-<div class="card">{_count_chart(numbers)}</div>
+<section><h2>Boxes before and after refinement</h2><p class="lead">{safe(refinement)}</p><div class="results">
+<div class="card whole">{_numbers_table(numbers)}</div>
+<div class="card">{noise_charts.area_chart(numbers)}</div>
+<div class="card">{noise_charts.count_chart(numbers)}</div>
 </div></section>
-<section><h2>What became of everything</h2><div class="card">{_audit_table(numbers["audit"])}</div></section>
-<section><h2>To check by eye</h2><p class="source">{len(sheet)} records, drawn with seed {seed}. Tick what is right:
-the share of ticks is the precision. Print the page, or count, before you close it: it keeps nothing.</p>{cards}
-</section>
+<section><h2>What became of everything</h2><p class="lead">{safe(audited)}</p>
+<div class="card">{_audit_table(numbers["audit"])}</div>
+<h2>The stages</h2><div class="card">{_stages_list()}</div></section>
+{noise_sheet.sheet_html(sheet, Pictures(root, build), seed)}
 </main>
 </body>
 </html>
@@ -90,28 +112,23 @@ the share of ticks is the precision. Print the page, or count, before you close 
 
 def _numbers_table(numbers: Mapping[str, Any]) -> str:
     raw, refined, judged = numbers["raw"], numbers["refined"], numbers["filter"]
-    rows = [
-        ("tags with boxes", "tags", 0),
-        ("boxes", "boxes", 0),
-        ("boxes per tag, mean", "boxes_per_tag_mean", 2),
-        ("area, median share of the photo", "area_median", 3),
-        ("without area, share", "zero_area_share", 3),
-        ("grid ceiling: mean IoU with its own cells", "grid_mean_iou", 3),
-        ("below IoU 0.5 to its own cells, share", "grid_below_half_share", 3),
-        ("in one row or column of cells, share", "grid_zero_area_share", 3),
-    ]
     body = "".join(
-        f'<tr><th scope="row">{label}</th>{_value(raw[key], digits)}{_value(refined[key], digits)}</tr>'
-        for label, key, digits in rows
+        f'<tr><th scope="row">{label}<span class="meaning">{meaning}</span></th>'
+        f"{_value(raw[key], digits)}{_value(refined[key], digits)}</tr>"
+        for label, key, digits, meaning in _ROWS
     )
-    said = (
-        f"The filter was asked about {judged['judged']:,} boxes: {judged['accepted_share']:.1%} stayed, mean "
-        f"probability of “Yes” {judged['mean_probability']:.3f}, “Yes” at 0.5 for {judged['yes_share']:.1%}."
-        if judged["judged"]
-        else "The filter was asked about no box."
-    )
+    if judged["judged"]:
+        boxes = f"{judged['judged']:,} box{'' if judged['judged'] == 1 else 'es'}"
+        said = (
+            f"The filter was asked about {boxes}: {judged['accepted_share']:.1%} stayed. It said “Yes” to "
+            f"{judged['yes_share']:.1%}, with a mean probability of {judged['mean_probability']:.3f}."
+        )
+        if judged["yes_share"] < judged["accepted_share"]:
+            said += " Where it says “No” to every box of a tag, a profile may keep them all."
+    else:
+        said = "The filter was asked about no box."
     return (
-        f'<div class="scroll"><table><caption>Grid of 20 x 20 cells. {said}</caption><thead><tr><th scope="col">'
+        f'<div class="scroll"><table><caption>{said}</caption><thead><tr><th scope="col">'
         f'Boxes</th><th scope="col">before</th><th scope="col">after</th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
@@ -121,127 +138,19 @@ def _value(value: float | None, digits: int) -> str:
     return '<td class="none">not available</td>' if value is None else f"<td>{number(value, digits)}</td>"
 
 
-def _area_chart(numbers: Mapping[str, Any]) -> str:
-    bins = len(numbers["raw"]["area_histogram"])
-    labels = [f"{100 * i // bins}" if i % (bins // 4) == 0 else "" for i in range(bins)]
-    series = [_shares(numbers[key]["area_histogram"]) for key in ("raw", "refined")]
-    return _bars(
-        series,
-        [*labels, "100"],
-        "area of the box, % of the photo",
-        "Area of boxes (as paper Fig. 6), share of all boxes",
-        at_edges=True,
-    )
-
-
-def _count_chart(numbers: Mapping[str, Any]) -> str:
-    most = 8  # this many or more are one bar
-    series = []
-    for key in ("raw", "refined"):
-        counts = [0] * most
-        for boxes, tags in numbers[key]["boxes_per_tag"].items():
-            counts[min(int(boxes), most) - 1] += tags
-        series.append(_shares(counts))
-    labels = [str(i) for i in range(1, most)] + [f"{most}+"]
-    return _bars(series, labels, "boxes of a tag", "Boxes per tag, share of all tags", at_edges=False)
-
-
-def _shares(counts: Sequence[int]) -> list[float]:
-    """In percent; nothing at all is all zeros."""
-    total = sum(counts)
-    return [100 * count / total if total else 0.0 for count in counts]
-
-
-def _bars(
-    series: Sequence[Sequence[float]], labels: Sequence[str], x_name: str, title: str, *, at_edges: bool
-) -> str:
-    """Bars of two series side by side, as an SVG; heights in percent of each series."""
-    width, height, left, right, top = 640, 300, 56, 10, 10
-    bottom = height - 46
-    highest = max((value for values in series for value in values), default=0.0)
-    y_ticks = ticks(0.0, highest or 1.0, 4)
-    step = (width - left - right) / len(series[0])
-
-    def y(value: float) -> float:
-        return bottom - (bottom - top) * value / y_ticks[-1]
-
-    parts = [
-        f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
-        f'<text x="{left - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g} %</text>'
-        for tick in y_ticks
-    ]
-    for place, values in enumerate(series):
-        for i, value in enumerate(values):
-            x = left + step * (i + 0.1 + 0.4 * place)
-            parts.append(
-                f'<rect class="{_SERIES[place]}" x="{x:.1f}" y="{y(value):.1f}" width="{0.4 * step:.1f}" '
-                f'height="{bottom - y(value):.1f}"/>'
-            )
-    for i, label in enumerate(labels):
-        at = left + step * (i + (0 if at_edges else 0.5))
-        parts.append(f'<text x="{at:.1f}" y="{bottom + 19}" text-anchor="middle">{label}</text>')
-    parts.append(f'<line class="axis" x1="{left}" x2="{width - right}" y1="{bottom}" y2="{bottom}"/>')
-    parts.append(
-        f'<text class="name" x="{(left + width - right) / 2}" y="{height - 6}" text-anchor="middle">{x_name}</text>'
-    )
-    legend = " ".join(f'<span class="key {name}"></span>{name} refinement' for name in _SERIES)
-    return (
-        f'<figure class="chart bars"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{title}">'
-        f"{''.join(parts)}</svg><figcaption>{title}. {legend}</figcaption></figure>"
-    )
-
-
 def _audit_table(audit: Mapping[str, Any]) -> str:
     body = "".join(
         f'<tr><th scope="row">{safe(line["kind"])}: {safe(line["status"])}'
         f"{' at ' + safe(line['stage']) if line['stage'] else ''}</th>"
-        f'<td style="text-align:left;white-space:normal">{safe(line["reason"])}</td>'
+        f'<td class="reason">{safe(line["reason"])}</td>'
         f"<td>{line['count']:,}</td><td>{line['count'] / audit['candidates'][line['kind']]:.1%}</td></tr>"
         for line in audit["outcomes"]
     )
     return (
-        '<div class="scroll"><table><thead><tr><th scope="col">Items</th><th scope="col" style="text-align:left">Reason'
+        '<div class="scroll"><table><thead><tr><th scope="col">Items</th><th scope="col" class="reason">Reason'
         f'</th><th scope="col">count</th><th scope="col">share</th></tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
-def _sheet_card(record: Record, pictures: Pictures) -> str:
-    head = (
-        f'<article class="card sample"><p class="source">{safe(record.record_id)} · {safe(record.source)}</p>'
-    )
-    try:
-        image = read_image(pictures.path(record))
-    except ImageError as error:
-        return f'{head}<p class="status bad">{safe(str(error))}</p></article>'
-    image.thumbnail((_PHOTO_PX, _PHOTO_PX), Image.Resampling.LANCZOS)
-    described, *pairs = rows_of(record)
-    answer = grounded_of(described, "answer")
-    texts = [(grounded_of(row, "question"), grounded_of(row, "answer")) for row in pairs]
-    colours = PhraseColours([answer, *(text for pair in texts for text in pair)])  # numbers as in the photo
-    rows = "".join(
-        f"<tr><td>{safe(tag.name)}</td><td>{safe(tag.phrase)}</td><td>{safe(tag.quality)}, {safe(tag.effect)}</td>"
-        f"<td>{_ticks('phrase', 'quality', 'boxes')}</td></tr>"
-        for tag in record.live_tags
-    )
-    rows += "".join(
-        f'<tr><td>{safe(row["question_type"])}</td><td dir="auto">{marked_text(asked, colours)}</td>'
-        f'<td dir="auto">{marked_text(said, colours)}</td><td>{_ticks("question", "answer", "boxes")}</td></tr>'
-        for row, (asked, said) in zip(pairs, texts, strict=True)
-    )
-    return (
-        f'{head}<div class="sheet"><img alt="The photo with its boxes" src="{_jpeg(draw_regions(image, answer))}">'
-        f'<div><p class="said" dir="auto">{marked_text(answer, colours)}</p>'
-        '<div class="scroll check"><table><thead><tr><th scope="col">Tag or type</th><th scope="col">Phrase or question'
-        '</th><th scope="col">Quality and effect, or answer</th><th scope="col">Right?</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></div></div></article>"
-    )
-
-
-def _jpeg(image: Image.Image) -> str:
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=88, subsampling=0)
-    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode('ascii')}"
-
-
-def _ticks(*names: str) -> str:
-    return "".join(f'<label><input type="checkbox"> {name}</label>' for name in names)
+def _stages_list() -> str:
+    return f'<dl class="terms">{"".join(f"<div><dt>{name}</dt><dd>{what}</dd></div>" for name, what in _STAGES)}</dl>'

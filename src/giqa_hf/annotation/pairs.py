@@ -150,6 +150,11 @@ class LLMPairs(Stage):
         return items
 
 
+def has_quality_word(text: str) -> bool:
+    """Whether a word of low-level quality is in a text: the keyword filter of spec A4."""
+    return _QUALITY.search(text) is not None
+
+
 def _boxed(record: Record) -> Iterator[tuple[int, Tag]]:
     """The tags that are in and have boxes, with their place in the record."""
     return ((i, tag) for i, tag in enumerate(record.tags) if tag.fate is None and tag.live_boxes)
@@ -280,7 +285,7 @@ def _settle_objects(pair: Pair, objects: _Objects) -> str | None:
     for mention in reversed(pair.mentions):  # "street light" asks for no light
         text = rest[mention.field]
         rest[mention.field] = text[: mention.span[0]] + "_" + text[mention.span[1] :]
-    return None if _QUALITY.search(f"{rest['question']} {rest['answer']}") else "no quality word"
+    return None if has_quality_word(f"{rest['question']} {rest['answer']}") else "no quality word"
 
 
 def _type_of(question: str) -> str | None:

@@ -67,6 +67,21 @@ class Profile(ABC):
         """For the manifest; the stages tell the rest."""
         return {"name": self.name, "base": self.base}
 
+    def explained(self, error: GiqaError) -> GiqaError:
+        """An error of a stage that cannot be made, with what the user may not know that they have asked for."""
+        return error
+
+    def setting_names(self) -> list[str]:
+        """The dotted names of all that can be set, such as "merge.area_threshold"."""
+        names = []
+        for one in fields(self):
+            value = getattr(self, one.name)
+            inner = (
+                [f"{one.name}.{part.name}" for part in fields(value)] if _is_options(value) else [one.name]
+            )
+            names.extend(inner)
+        return names
+
     def versions(self) -> dict[str, str]:
         """Versions of the packages that do the work; one that is not installed is left out."""
         found = {}
@@ -128,6 +143,16 @@ class PaperProfile(Profile):
             *self._after_boxes(),
             functools.partial(parts.llm_pairs, self.llm, build),
         ]
+
+    def explained(self, error: GiqaError) -> GiqaError:
+        """See `Profile`."""
+        if self.llm.url is not None or self.llm.model is not None or parts.LLAMA_3 not in str(error):
+            return error
+        return GiqaError(
+            "the paper's language model cannot be loaded: give the address of a server with --llm, or another "
+            f"checkpoint with --llm-model, or get access to {parts.LLAMA_3}, whose weights are gated (accept Meta's "
+            f"licence on its page, then run `hf auth login`); what loading it said is: {error}"
+        )
 
     def model_stages(self) -> frozenset[str]:
         """See `Profile`."""

@@ -11,7 +11,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import GiqaError, MissingExtraError
 from .engines import Done, Job, Plan, work
@@ -83,26 +83,46 @@ def _run_window(
             compute=ray.data.ActorPoolStrategy(size=workers),
             **option,
         )
+    # To the end, also where a shard brings a problem: what is finished is kept, the rest passes through unchanged, and
+    # no actor is killed at its work. Such a kill, and Ray's shutdown right behind it, came before two runs (Ray 2.60)
+    # in which our process was gone with status 1 and without a word; whether they were the cause is not known.
+    problem = ""
     for row in dataset.iter_rows():
-        if row["problem"]:
-            raise GiqaError(row["problem"])
-        yield Done(row["number"], row["data"])
+        if not row["problem"]:
+            yield Done(row["number"], row["data"])
+        problem = problem or row["problem"]
+    if problem:
+        raise GiqaError(problem)
+
+
+class Begun(NamedTuple):
+    """What `Tries` answers."""
+
+    times: int
+    """How often this shard was begun at this stage."""
+    problem: str
+    """Why the build stops, if it does."""
 
 
 class Tries:
     """Counts how often a shard was begun, in a process that outlives the workers.
 
     Ray Data starts a dead worker again and gives it the same shard for ever; one that does not fit into memory would
-    never end.
+    never end. It also knows when the build stops, so that no worker begins anything more.
     """
 
     def __init__(self) -> None:
         self.begun: Counter[tuple[int, int]] = Counter()
+        self.problem = ""
 
-    def begin(self, at: int, number: int) -> int:
+    def begin(self, at: int, number: int) -> Begun:
         """Count one, of a stage and a shard."""
         self.begun[at, number] += 1
-        return self.begun[at, number]
+        return Begun(self.begun[at, number], self.problem)
+
+    def stop(self, problem: str) -> None:
+        """Let nothing more begin; the first problem counts."""
+        self.problem = self.problem or problem
 
 
 class StageActor:
@@ -128,9 +148,12 @@ class StageActor:
         import ray
 
         number = row["number"]
+        begun = ray.get(self.tries.begin.remote(self.at, number))
+        if begun.problem:
+            return {**row, "problem": begun.problem}
         try:
             self.stage = self.stage or self.make()
-            if ray.get(self.tries.begin.remote(self.at, number)) > MOST_TRIES:
+            if begun.times > MOST_TRIES:
                 raise GiqaError(
                     f"shard {number} has taken its worker at stage {self.stage.name} with it {MOST_TRIES} times, "
                     "likely for want of memory; run the same command again to go on where it was, with fewer "
@@ -140,6 +163,7 @@ class StageActor:
             work([self.stage], records, self.pictures)
         except GiqaError as error:
             # As a value: an exception would be retried, wrapped and printed with the tracebacks of three processes.
+            ray.get(self.tries.stop.remote(str(error)))
             return {**row, "problem": str(error)}
         return {**row, "data": encode(records)}
 
@@ -171,12 +195,19 @@ def _cluster(ray: Any) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or it reports to its makers
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or its core writes onto the terminal
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(**quiet)
-    else:
-        ray.init(
-            include_dashboard=False, object_store_memory=_STORE_BYTES, _node_ip_address="127.0.0.1", **quiet
+    address = os.environ.get("RAY_ADDRESS")
+    own = {"include_dashboard": False, "object_store_memory": _STORE_BYTES, "_node_ip_address": "127.0.0.1"}
+    try:
+        ray.init(**quiet, **({} if address else own))
+    except Exception as error:  # it raises that very class where its processes are not up within 30 seconds
+        ray.shutdown()
+        where = (
+            f"the Ray at RAY_ADDRESS={address} cannot be used" if address else "Ray cannot be started here"
         )
+        raise GiqaError(
+            f"{where} ({(str(error) or type(error).__name__).splitlines()[0]:.200}); try again when the machine is "
+            "less busy, or leave out --engine ray: the local engine makes the same files"
+        ) from error
     try:
         yield
     finally:

@@ -96,6 +96,14 @@ def finished_shards(build: Path) -> list[int]:
     return sorted(int(match[1]) for match in names if match)
 
 
+def kept_nothing(build: Path) -> bool:
+    """Whether a build was finished, and its audit says that no record of it is kept."""
+    try:
+        return bool(json.loads((build / AUDIT).read_text(encoding="utf-8"))["kept"]["record"] == 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def read_shard(build: Path, index: int) -> list[Record]:
     """The records of a shard."""
     path = shard_path(build, index)

@@ -6,11 +6,12 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..corpora.corpus import MissingPhotos
+from ..corpora.rows import ChoosingCorpus
 from ..errors import DataError, GiqaError
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ class Survey(NamedTuple):
     """A digest of the record ids of each shard, in order."""
     sha256: str
     """Of everything that the rows say."""
+    details: dict[str, str]
+    """By problem: what is special to the first row that has it."""
+    left_out: Counter[str]
+    """What its reader does not take for rows at all, with how many, by reason."""
+    earlier_sha256: str | None
+    """As `sha256`, of only so many rows as an earlier run has taken; `None` where there are fewer."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,12 @@ class ShardedCorpus:
                 return
             yield NumberedRows(number, taken)
 
-    def survey(self) -> Survey:
+    def survey(self, earlier: int = 0, tick: Callable[[int], None] = lambda rows: None) -> Survey:
         """Read it once.
+
+        Args:
+            earlier (`int`, *optional*): how many rows an earlier run has taken.
+            tick (`callable`, *optional*): takes how many rows were read, again and again.
 
         Raises:
             `GiqaError`: when it has no row.
@@ -68,21 +79,34 @@ class ShardedCorpus:
         count = 0
         problems: Counter[str] = Counter()
         missing = MissingPhotos()
+        details: dict[str, str] = {}
         ids: list[bytes] = []
-        digest = hashlib.sha256()
+        digest, earlier_sha256 = hashlib.sha256(), None
         for _, rows in self:
-            count += len(rows)
             for row in rows:
+                count += 1
                 if row.problem:
                     problems[row.problem] += 1
+                    details.setdefault(row.problem, row.detail or row.record_id)
                 missing.see(row)
                 digest.update(_row_bytes(row))
+                if count == earlier:
+                    earlier_sha256 = digest.hexdigest()
             ids.append(ids_digest(row.record_id for row in rows))
+            tick(count)
+        left_out = self.corpus.left_out if isinstance(self.corpus, ChoosingCorpus) else {}
         if not count:
-            raise GiqaError(
-                f"corpus {self.corpus.name}: expected at least one row, found none; check its path and options"
+            chosen = (
+                f" (of {sum(left_out.values()):,} all are left out: {', '.join(left_out)})"
+                if left_out
+                else ""
             )
-        return Survey(count, problems, missing, ids, digest.hexdigest())
+            raise GiqaError(
+                f"corpus {self.corpus.name}: expected at least one row, found none{chosen}; check its path and options"
+            )
+        return Survey(
+            count, problems, missing, ids, digest.hexdigest(), details, Counter(left_out), earlier_sha256
+        )
 
     def again(self, survey: Survey, wanted: Iterable[int]) -> Iterator[NumberedRows]:
         """The wanted shards, in order.

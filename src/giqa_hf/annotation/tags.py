@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from ..words import word_set
+from ..words import singular, word_set
 from .answers import MAX_CLIPPED_CHARS, clip, read_items, text_of
 from .llm.client import LLM
+from .notation import boxes_in
 from .phrases import PROPERTIES, Finder, forms_of, head_noun, names_a_thing, words_of
 from .prompts import TAGS_PROMPT, instructions_in
 from .record import Record, Span, Tag, drop
@@ -30,7 +31,9 @@ MAX_DESCRIPTION_CHARS = 10_000
 ITEM_KEYS = ("name", "phrase", "quality", "effect")
 
 _WHOLE = word_set("image picture photo photograph photography scene snapshot")
-_WHOLE_ALONE = word_set("frame shot view whole everything composition overall")
+_WHOLE_ALONE = frozenset(
+    map(singular, word_set("frame shot view whole everything composition overall else rest remainder"))
+)
 _OF_THE_WHOLE = word_set("overall entire whole general complete full")
 _POSITIVE = word_set(
     "positive positively good better improve improves improved improving enhance enhances enhanced help helps "
@@ -58,7 +61,8 @@ def admit_tags(record: Record, found: Sequence[Any], stage: str = "tags", *, lim
     The reasons: `"not a tag"`, `"no phrase"`, `"no quality"`, `"too long"`, `"whole image"`, `"property, not an
     object"`, `"no impact"`, `"unknown effect"`, `"phrase not in the description"`, `"duplicate"`, `"overlaps another
     tag"`, `"over the limit"`. A record in which no tag is left is dropped with `"no tags"`; one whose description
-    speaks to a language model, with `"instructions in the description"`.
+    speaks to a language model, with `"instructions in the description"`; one whose description already holds boxes in
+    any notation, with `"boxes in the description"`: its numbers would be read as boxes, or as things of the photo.
 
     Args:
         record (`Record`): the record; its description is not changed.
@@ -67,8 +71,8 @@ def admit_tags(record: Record, found: Sequence[Any], stage: str = "tags", *, lim
         stage (`str`, *optional*, defaults to `"tags"`): as it stands in the audit.
         limit (`int`, *optional*, defaults to 12): as many tags are kept.
     """
-    if words := instructions_in(record.description):
-        drop(record, stage, "instructions in the description", detail=clip(words))
+    if unusable := _unusable(record.description):
+        drop(record, stage, unusable.reason, detail=unusable.detail)
     finder = Finder(record.description)
     kept = record.live_tags
     for number, item in enumerate(found):
@@ -115,7 +119,7 @@ class LLMTags(Stage):
                 drop(
                     record, self.name, "description too long", detail=f"{len(record.description)} characters"
                 )
-            elif instructions_in(record.description):
+            elif _unusable(record.description):
                 admit_tags(record, [], self.name)  # which says why; the model never sees it
             else:
                 asked.append(record)
@@ -152,6 +156,15 @@ def effect_of(text: str) -> str | None:
         return "no impact"
     positive, negative = bool(words & _POSITIVE), bool(words & _NEGATIVE)
     return None if positive == negative else "positive" if positive else "negative"
+
+
+def _unusable(description: str) -> _Refusal | None:
+    """Why nothing can be made of a description, whatever is found in it."""
+    if words := instructions_in(description):
+        return _Refusal("instructions in the description", clip(words))
+    if boxes := boxes_in(description):
+        return _Refusal("boxes in the description", clip(boxes))
+    return None
 
 
 def _refusal(tag: Tag) -> _Refusal | None:

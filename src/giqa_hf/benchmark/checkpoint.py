@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,17 +15,20 @@ from .generate import chat_prompt
 # What a Hub repository holds for us: no pickles, no folders, no second copy of the weights under Mistral's names.
 _WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _UNWANTED = ["*/*", "consolidated*"]
+_DECISIVE = (".json", ".safetensors", ".jinja", ".model", ".txt")
 _HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
 
 
 class Checkpoint(NamedTuple):
-    """A model (float32, in evaluation mode) and its processor with `GroundingProcessorMixin`."""
+    """A model (in evaluation mode) and its processor with `GroundingProcessorMixin`."""
 
     model: Any
     processor: Any
 
 
-def load_checkpoint(name_or_path: str) -> Checkpoint:
+def load_checkpoint(
+    name_or_path: str, *, device: str | None = None, dtype: str = "float32", with_frame: bool = True
+) -> Checkpoint:
     """Load an image-text-to-text model and its processor.
 
     Only safetensors are read, and no code of the checkpoint runs. A Hub repository is asked for once; without a network
@@ -30,6 +36,11 @@ def load_checkpoint(name_or_path: str) -> Checkpoint:
 
     Args:
         name_or_path (`str`): a folder that `save_pretrained` wrote, or the id of a Hub repository.
+        device (`str`, *optional*): such as `"cuda:1"`; without one the model stays on the CPU.
+        dtype (`str`, *optional*, defaults to `"float32"`): of the weights, such as `"bfloat16"`; `"auto"` is as they
+            were saved.
+        with_frame (`bool`, *optional*, defaults to `True`): refuse a processor whose frame is not known. Without, the
+            caller declares in which frame the model's boxes are.
 
     Returns:
         `Checkpoint`
@@ -48,33 +59,65 @@ def load_checkpoint(name_or_path: str) -> Checkpoint:
     folder = _folder(name_or_path)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     auto: Any = AutoModelForImageTextToText
-    try:
+    with explained_loading(name_or_path):
         model, report = auto.from_pretrained(
             folder,
-            dtype=torch.float32,
+            dtype=dtype if dtype == "auto" else getattr(torch, dtype),
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are told below, more clearly
             **options,
         )
         processor = load_grounding_processor(folder, **options)
-        processor.frame(
-            640, 480
-        )  # boxes need a known frame, and questions a chat template: better told now than later
+        # Boxes need a known frame, and questions a chat template: better told now than later.
+        if with_frame:
+            processor.frame(640, 480)
         chat_prompt(processor, "?")
-    except Exception as error:  # somebody else's files: whatever loading them raises is about them
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise GiqaError(
-            f"{name_or_path}: expected a checkpoint of an image-text-to-text model with its processor, found one that "
-            f"does not load ({reason}); choose another"
-        ) from error
     # transformers fills such tensors with random numbers.
     if absent := sorted({*report["missing_keys"], *(entry[0] for entry in report["mismatched_keys"])}):
         raise GiqaError(
             f"{name_or_path}: expected weights for all of {type(model).__name__}, found none that fit for "
             f"{len(absent)} of its tensors, such as {absent[0]}; choose another checkpoint, or save this one again"
         )
+    if device is not None:
+        try:
+            model = model.to(device)
+        except Exception as error:  # torch has a dozen kinds for a device that is not there, or too small
+            raise GiqaError(
+                f"{name_or_path}: expected a device that takes the model, got {device!r} ({_first_line(error)}); "
+                "choose another"
+            ) from error
     return Checkpoint(model, processor)
+
+
+@contextlib.contextmanager
+def explained_loading(name_or_path: str) -> Iterator[None]:
+    """Turn whatever loading a checkpoint's files raises into one sentence."""
+    try:
+        yield
+    except GiqaError:
+        raise
+    except Exception as error:  # somebody else's files: whatever loading them raises is about them
+        raise GiqaError(
+            f"{name_or_path}: expected a checkpoint of an image-text-to-text model with its processor, found one that "
+            f"does not load ({_first_line(error)}); choose another"
+        ) from error
+
+
+def checkpoint_identity(name_or_path: str) -> dict[str, str]:
+    """Which checkpoint it is, whatever it is called: the commit of a Hub repository, or a digest of a folder's files.
+
+    Errors are those of `load_checkpoint`.
+    """
+    folder = Path(_folder(name_or_path))
+    if not Path(name_or_path).expanduser().is_dir():
+        return {"name": name_or_path, "revision": folder.name}  # of a snapshot in the Hub's cache
+    whole = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _DECISIVE:
+            with path.open("rb") as file:
+                whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+    return {"name": Path(name_or_path).expanduser().resolve().name, "sha256": whole.hexdigest()}
 
 
 def _folder(name_or_path: str) -> str:
@@ -114,9 +157,12 @@ def _downloaded(repo_id: str) -> str:
             "Hub cannot be reached; check the path or the network"
         ) from None
     except HfHubHTTPError as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
         raise GiqaError(
             f"{repo_id}: expected a folder of that name, or a repository on the Hub that you may read, found neither "
-            f"({reason}); check the name, or log in with  hf auth login"
+            f"({_first_line(error)}); check the name, or log in with  hf auth login"
         ) from None
     return folder
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

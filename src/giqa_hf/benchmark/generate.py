@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from PIL import Image
 
-from ..errors import DataError
+from ..annotation.batches import is_out_of_memory
+from ..errors import DataError, GiqaError
+
+GREEDY: Mapping[str, Any] = MappingProxyType(
+    {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
+)
+"""Given to every `generate`, since checkpoints bring sampling and penalties of their own."""
+
+
+class Said(NamedTuple):
+    """What a model wrote for one prompt."""
+
+    text: str
+    """The raw answer."""
+    cut_off: bool
+    """Whether the limit on new tokens ended it, not the model."""
+
+
+class Done(NamedTuple):
+    """An answer with the place of its prompt."""
+
+    place: int
+    said: Said
 
 
 def generate(
@@ -38,49 +61,160 @@ def generate(
         `ValueError`: when there are not as many images as prompts.
         `DataError`: when a prompt holds the processor's placeholder for pictures.
     """
-    import torch
-
     if len(images) != len(prompts):
         raise ValueError(
             f"generate: expected one image per prompt, got {len(images)} images, {len(prompts)} prompts"
         )
-    placeholder = getattr(processor, "image_token", None)
-    for number, prompt in enumerate(prompts):
-        if placeholder and placeholder in prompt:
-            raise DataError(
-                f"prompt {number}: expected words only, found the model's placeholder for pictures, {placeholder!r}, "
-                f"in {prompt!r:.200}; leave it out"
-            )
     answers = [""] * len(prompts)
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    done = 0
+    for batch in generate_batches(
+        model,
+        processor,
+        images.__getitem__,
+        prompts,
+        sorted(range(len(prompts)), key=lambda place: len(prompts[place])),
+        batch_size=batch_size,
+        max_new_tokens=max_new_tokens,
+    ):
+        for place, said in batch:
+            answers[place] = said.text
+        done += len(batch)
+        if progress:
+            progress(done, len(prompts))
+    return answers
+
+
+def generate_batches(
+    model: Any,
+    processor: Any,
+    image_of: Callable[[int], Image.Image],
+    prompts: Sequence[str],
+    order: Sequence[int],
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+    special_tokens: bool | None = None,
+) -> Iterator[list[Done]]:
+    """Greedy answers, batch by batch, each as soon as it is there.
+
+    A batch that does not fit into memory is halved, and so are those behind it.
+
+    Args:
+        model (`transformers.PreTrainedModel`): any `AutoModelForImageTextToText`; left as it was found.
+        processor (`transformers.ProcessorMixin`): its processor, with a chat template.
+        image_of (`callable`): the upright picture of a place; asked when its batch begins.
+        prompts (`sequence` of `str`): the user's words.
+        order (`sequence` of `int`): places of the prompts in the order in which they are batched.
+        batch_size (`int`): prompts per forward pass.
+        max_new_tokens (`int`): where an answer is cut off.
+        special_tokens (`bool`, *optional*): whether the text keeps the tokenizer's special tokens, as it must where
+            they mark boxes; as the processor's box format has it if not given.
+
+    Raises:
+        `DataError`: when a prompt holds the processor's placeholder for pictures.
+        `GiqaError`: when a single prompt does not fit into memory.
+    """
+    _check_words_only(processor, prompts)
+    if special_tokens is None:
+        special_tokens = marks_are_special(getattr(processor, "box_format", None))
+    start = 0
+    while start < len(order):
+        places = order[start : start + batch_size]
+        said = _unless_memory_runs_out(
+            model,
+            processor,
+            [image_of(place) for place in places],
+            [prompts[p] for p in places],
+            max_new_tokens,
+            special_tokens,
+        )
+        if said is not None:
+            yield [Done(*pair) for pair in zip(places, said, strict=True)]
+            start += len(places)
+        elif len(places) > 1:
+            batch_size = len(places) // 2
+        else:
+            raise GiqaError(
+                "too little memory for a single picture and prompt; use a smaller model, a smaller number format "
+                "(dtype), or a device with more memory, then run the same command again to go on"
+            )
+
+
+def _unless_memory_runs_out(
+    model: Any,
+    processor: Any,
+    images: Sequence[Image.Image],
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    special_tokens: bool,
+) -> list[Said] | None:
+    import torch
+
+    try:
+        return generate_batch(
+            model,
+            processor,
+            images,
+            prompts,
+            max_new_tokens=max_new_tokens,
+            special_tokens=special_tokens,
+        )
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Here, and no longer in `except`: the error held on to the frames that hold the tensors.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def generate_batch(
+    model: Any,
+    processor: Any,
+    images: Sequence[Image.Image],
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int,
+    special_tokens: bool = False,
+) -> list[Said]:
+    """Greedy answers to one batch, padded on the left; arguments as in `generate_batches`."""
+    import torch
+
+    inputs = model_inputs(model, processor, images, prompts)
     was_training = model.training
     model.eval()
     try:
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
-            texts = [chat_prompt(processor, prompts[i]) for i in batch]
-            inputs = processor(
-                images=[[images[i]] for i in batch],
-                text=texts,
-                padding=True,
-                padding_side="left",
-                return_tensors="pt",
-                add_special_tokens=not _has_its_start(processor, texts[0]),
-            ).to(model.device, model.dtype)
-            with torch.inference_mode():
-                produced = model.generate(
-                    **inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1
-                )
-            written = processor.batch_decode(
-                produced[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
-            )
-            for index, text in zip(batch, written, strict=True):
-                answers[index] = text.strip()
-            if progress:
-                progress(min(start + batch_size, len(order)), len(order))
+        with torch.inference_mode():
+            produced = model.generate(**inputs, max_new_tokens=max_new_tokens, **GREEDY)
     finally:
         model.train(was_training)
-    return answers
+    new_ids = produced[:, inputs["input_ids"].shape[1] :].tolist()
+    ends = _end_ids(model, processor)
+    # Of special tokens only those are kept that can mark a box: not the end, nor what a batch is filled up with.
+    shown = [[token for token in row if token not in ends] for row in new_ids] if special_tokens else new_ids
+    texts = processor.batch_decode(shown, skip_special_tokens=not special_tokens)
+    return [
+        Said(text.strip(), len(row) >= max_new_tokens and ends.isdisjoint(row))
+        for text, row in zip(texts, new_ids, strict=True)
+    ]
+
+
+def marks_are_special(box_format: object) -> bool:
+    """Whether a format's marks are special tokens, which decoding must keep."""
+    return bool(getattr(box_format, "special_tokens", False))
+
+
+def model_inputs(model: Any, processor: Any, images: Sequence[Image.Image], prompts: Sequence[str]) -> Any:
+    """The tensors of one batch, on the model's device and in its number format."""
+    texts = [chat_prompt(processor, prompt) for prompt in prompts]
+    return processor(
+        images=[[image] for image in images],
+        text=texts,
+        padding=True,
+        padding_side="left",
+        return_tensors="pt",
+        add_special_tokens=not _has_its_start(processor, texts[0]),
+    ).to(model.device, model.dtype)
 
 
 def chat_prompt(processor: Any, prompt: str) -> str:
@@ -99,3 +233,21 @@ def _has_its_start(processor: Any, text: str) -> bool:
     """
     start: str | None = getattr(processor.tokenizer, "bos_token", None)
     return start is not None and text.startswith(start)
+
+
+def _check_words_only(processor: Any, prompts: Sequence[str]) -> None:
+    placeholder = getattr(processor, "image_token", None)
+    for number, prompt in enumerate(prompts):
+        if placeholder and placeholder in prompt:
+            raise DataError(
+                f"prompt {number}: expected words only, found the model's placeholder for pictures, {placeholder!r}, "
+                f"in {prompt!r:.200}; leave it out"
+            )
+
+
+def _end_ids(model: Any, processor: Any) -> frozenset[int]:
+    """The tokens that end an answer, and the one that fills a batch up behind such a token."""
+    ends = model.generation_config.eos_token_id
+    ids = {ends} if isinstance(ends, int) else set(ends or ())
+    tokenizer = processor.tokenizer
+    return frozenset({*ids, tokenizer.eos_token_id, tokenizer.pad_token_id} - {None})

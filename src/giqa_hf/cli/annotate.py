@@ -14,6 +14,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "annotate",
         help="ground descriptions in photos: tags, boxes, their refinement, questions with answers",
+        epilog="To go on with a build that was interrupted, run the same command again.",
     )
     parser.add_argument(
         "corpus",
@@ -37,7 +38,9 @@ def add_parser(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where it runs")
     parser.add_argument("--workers", type=int, default=1, help="processes, or actors per stage of Ray")
-    parser.add_argument("--limit", type=int, help="take only the first so many rows")
+    parser.add_argument(
+        "--limit", type=int, help="take only the first so many rows; a later run with more goes on"
+    )
     parser.add_argument(
         "--shard-size", type=int, default=100, help="rows in a file of the build (default: 100)"
     )
@@ -49,11 +52,19 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--split", help="of a dataset that has several")
     parser.add_argument("--source", help="where the photos come from, for all rows")
     parser.add_argument("--license", help="of photos and descriptions, for all rows")
-    parser.add_argument(
-        "--fresh", action="store_true", help="remove the build of an earlier run and start anew"
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the build in --out, which happens without it too; with it, there must be one",
+    )
+    again.add_argument(
+        "--fresh", action="store_true", help="remove the build of an earlier run in --out and start anew"
     )
     parser.add_argument(
-        "--explain", metavar="ID", help="show one record of the build in --out, and do nothing else"
+        "--explain",
+        metavar="ID|PHOTO",
+        help="show one record of the build in --out, by its id or its photo, and do nothing else",
     )
     parser.set_defaults(run=run)
 
@@ -69,8 +80,14 @@ def run(args: argparse.Namespace) -> None:
         )
     from ..annotation.pipeline import annotate
     from ..annotation.profiles import load_profile
+    from ..annotation.shards import MANIFEST
     from ..corpora.corpus import open_corpus
 
+    if args.resume and not (args.out / MANIFEST).exists():
+        raise GiqaError(
+            f"--resume: {args.out} holds no build to go on with; leave it out to begin one, or check --out"
+        )
+    _check_language_model(args)
     profile = load_profile(args.profile, **overrides(args))
     corpus = open_corpus(
         args.corpus, args.root, image_column=args.image_column, text_column=args.text_column,
@@ -82,6 +99,20 @@ def run(args: argparse.Namespace) -> None:
         say=lambda line: print(line, flush=True),
     )  # fmt: skip
     print(f"\n{audit.table()}\n\nbuild: {args.out}")
+
+
+def _check_language_model(args: argparse.Namespace) -> None:
+    """Refuse a language model for a profile that asks none; the profile's own words would name no option."""
+    from ..annotation.profiles import load_profile
+
+    given = [
+        name for name, value in (("--llm", args.llm), ("--llm-model", args.llm_model)) if value is not None
+    ]
+    if given and "llm" not in vars(load_profile(args.profile)):
+        raise GiqaError(
+            f"{given[0]}: the profile {args.profile} asks no language model; add --profile paper, or leave {given[0]} "
+            "out"
+        )
 
 
 def overrides(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,9 @@
-"""`giqa bench`: GIQA-Bench by people. `export` gives rows to Label Studio, `import` takes the work of several back."""
+"""`giqa bench`: a model through GIQA-Bench, runs beside each other, and the bench by people.
+
+`giqa bench MODEL` runs and scores a model; `compare` puts runs beside each other; `score` scores a run again, or
+predictions that were made elsewhere; `ablation` repeats one of the paper's on a model of one's own; `export` gives rows
+to Label Studio, and `import` takes the work of several people back.
+"""
 
 from __future__ import annotations
 
@@ -6,117 +11,215 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, GiqaError
+from ..errors import DataError
+from . import bench_ablation, bench_humans
+
+_RUN = "run-model"  # what stands for MODEL inside; nobody needs to type it
+_ACTIONS = (_RUN, "compare", "score", "ablation", "export", "import")
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
-    parser = subparsers.add_parser("bench", help="make a human benchmark: rows to Label Studio and back")
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
-    export = actions.add_parser("export", help="write rows as Label Studio tasks")
-    export.add_argument("data", help="a dataset folder with GIQA rows, or giqa-synth")
-    export.add_argument("--out", type=Path, required=True, help="new folder for tasks.json and config.xml")
-    export.add_argument("--split", default="train", help="split of the data (default: train)")
-    export.add_argument("--limit", type=int, help="only the first rows")
-    export.add_argument(
-        "--photo-url",
-        help="where Label Studio will find the photos of OUT/images, e.g. /data/local-files/?d=images/ "
-        "(default: the photos go into tasks.json itself)",
+    parser = subparsers.add_parser(
+        "bench",
+        help="a model through GIQA-Bench; runs beside each other; a bench by people",
+        usage="giqa bench MODEL --data DATA --out RUN  |  giqa bench {compare,score,ablation,export,import} ...",
     )
-    export.set_defaults(run=run_export)
-    back = actions.add_parser("import", help="make a benchmark of several annotators' exports")
-    back.add_argument("exports", type=Path, nargs="+", help="JSON exports of Label Studio")
-    back.add_argument("--data", required=True, help="the data that was exported")
-    back.add_argument("--split", default="train", help="its split (default: train)")
-    back.add_argument("--limit", type=int, help="as for the export")
-    back.add_argument("--out", type=Path, required=True, help="folder of the benchmark")
-    back.add_argument("--min-annotators", type=int, default=3, help="per row (default: 3, as in the paper)")
-    back.add_argument("--overwrite", action="store_true", help="replace an earlier benchmark in --out")
-    back.set_defaults(run=run_import)
+    # A model is named where an action may stand: what is no action is the beginning of a run.
+    parse = parser.parse_known_args
+
+    def parse_known_args(args: Any = None, namespace: Any = None) -> Any:
+        is_run = bool(args) and args[0] not in (*_ACTIONS, "-h", "--help")
+        return parse([_RUN, *args] if is_run else args, namespace)
+
+    parser.parse_known_args = parse_known_args
+    actions = parser.add_subparsers(required=True, metavar="MODEL or ACTION")
+    _add_run(actions)
+    _add_compare(actions)
+    _add_score(actions)
+    bench_ablation.add_action(actions)
+    bench_humans.add_actions(actions)
 
 
-def run_export(args: argparse.Namespace) -> None:
-    """Write tasks, configuration and, unless they are embedded, photos."""
-    from ..benchmark.humans import CONFIG, tasks_of
-    from ..files import write_bytes, write_json, write_text
-
-    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
-        raise GiqaError(
-            f"{args.out}: expected a new or empty folder, found other files; choose another --out"
-        )
-    rows = load_rows(args.data, args.split, args.limit)
-    photos = {row["image_id"]: row["image"] for row in rows}
-    names = {
-        image_id: f"{number:06d}.{_kind(photo)}" for number, (image_id, photo) in enumerate(photos.items())
-    }
-    if args.photo_url is not None:
-        for image_id, photo in photos.items():
-            write_bytes(args.out / "images" / names[image_id], photo["bytes"])
-        tasks = tasks_of(rows, lambda image_id: args.photo_url + names[image_id])
-    else:
-        tasks = tasks_of(rows, lambda image_id: _data_uri(photos[image_id]))
-    write_text(args.out / "config.xml", CONFIG)
-    write_json(args.out / "tasks.json", tasks, indent=None)
-    print(f"{len(tasks)} tasks on {len(photos)} photos: {args.out / 'tasks.json'}")
-    print(
-        f"in Label Studio: paste {args.out / 'config.xml'} under Settings > Labeling Interface > Code, "
-        "then import the tasks"
+def _add_run(actions: Any) -> None:
+    run = actions.add_parser(
+        _RUN,
+        prog="giqa bench",
+        help="a model: its answers, then its scores",
+        description="Let a model answer the benchmark, and score it. A model whose name is an action's is given as "
+        "./NAME or with its owner.",
     )
-
-
-def run_import(args: argparse.Namespace) -> None:
-    """Read the exports, print the agreement, write the benchmark and what is left to settle."""
-    from ..benchmark.humans import agreement, consensus, read_exports
-    from ..benchmark.humans.bench import write_bench
-    from ..files import write_json
-
-    rows = load_rows(args.data, args.split, args.limit)
-    judgements = read_exports(args.exports)
-    known = {f"{number:06d}:{row['image_id']}" for number, row in enumerate(rows)}
-    if strangers := sorted({judgement.row_id for judgement in judgements} - known):
-        raise DataError(
-            f"{args.exports[0]}: expected the rows of {args.data}, split {args.split}, found {len(strangers)} others "
-            f"({', '.join(strangers[:3])}…); give the --data, --split and --limit of the export"
-        )
-    found_agreement = agreement(judgements)
-    for name, value in found_agreement._asdict().items():
-        shown = "n/a" if value is None else f"{value:.3f}" if isinstance(value, float) else value
-        print(f"{name:<12} {shown}")
-    found = consensus(rows, judgements, min_annotators=args.min_annotators)
-    print(f"agreed {len(found.rows)}, unusable {len(found.unusable)}, waiting for annotators {len(found.waiting)}, "
-          f"conflicts in {len({c.row_id for c in found.conflicts})} rows")  # fmt: skip
-    open_points = {
-        "conflicts": [conflict._asdict() for conflict in found.conflicts],
-        "unusable": found.unusable,
-        "waiting": found.waiting,
-    }
-    path = args.out.with_name(f"{args.out.name}-open.json")
-    write_json(path, open_points)
-    print(f"what is left to settle: {path}")
-    if not found.rows:
-        raise GiqaError(f"{args.out}: nothing was written, for no row is agreed on; see {path}")
-    write_bench(
-        found.rows, args.out, found_agreement, min_annotators=args.min_annotators, overwrite=args.overwrite
+    run.add_argument(
+        "model",
+        metavar="MODEL",
+        help="folder or Hub id; with --url, the name at the server",
     )
-    print(f"benchmark: {args.out}")
+    run.add_argument(
+        "--data", default="giqa-bench", help="giqa-bench (default), giqa-synth, or a folder of rows"
+    )
+    run.add_argument("--split", help="split of the data (default: test, or the only one)")
+    run.add_argument("--limit", type=int, help="only the first rows")
+    run.add_argument("--out", type=Path, help="folder of the run (default: runs/ and the model's name)")
+    run.add_argument("--backend", choices=("transformers", "vllm", "endpoint"), help="default: transformers")
+    run.add_argument("--url", help="of an OpenAI-compatible server; means --backend endpoint")
+    run.add_argument(
+        "--concurrency", type=int, default=16, help="rows at the server at once (default: %(default)s)"
+    )
+    run.add_argument("--prompt-style", default="giqa", choices=("giqa", "plain", "grounding"),
+                     help="giqa: as in GIQA-160K (default); plain: without boxes, for general models; "
+                     "grounding: asks for boxes with an example")  # fmt: skip
+    _add_reading(run)
+    run.add_argument("--batch-size", type=int, default=16, help="rows per batch (default: %(default)s)")
+    run.add_argument(
+        "--max-new-tokens", type=int, default=512, help="limit on an answer (default: %(default)s)"
+    )
+    run.add_argument("--device", help="such as cuda:1 (default: a GPU if there is any)")
+    run.add_argument("--dtype", help="such as bfloat16 (default: as saved; float32 on a CPU)")
+    run.add_argument("--first-token", action="store_true", help="read Yes/No from the logits of the first token "
+                     "too, as a figure of its own (transformers only)")  # fmt: skip
+    _add_scoring(run)
+    run.set_defaults(run=run_model)
 
 
-def load_rows(data: str, split: str, limit: int | None) -> list[dict[str, Any]]:
-    """Rows with their photos as encoded bytes."""
-    from datasets import Image, load_dataset
+def _add_compare(actions: Any) -> None:
+    compare = actions.add_parser(
+        "compare", help="runs beside each other, in the columns of the paper's Tab. 5"
+    )
+    compare.add_argument("runs", type=Path, nargs="*", help="folders of scored runs")
+    compare.add_argument(
+        "--published", action="store_true", help="with the paper's rows, marked as published"
+    )
+    compare.add_argument(
+        "--html", type=Path, help="write a page with intervals, counts and Fig. 1's chart too"
+    )
+    compare.set_defaults(run=run_compare)
 
-    folder = Path(data)
-    found = load_dataset(str(folder), split=split) if folder.is_dir() else load_dataset(data, split=split)
-    found = found.cast_column("image", Image(decode=False))
-    return list(found.select(range(min(limit, len(found)))) if limit is not None else found)
+
+def _add_score(actions: Any) -> None:
+    score = actions.add_parser(
+        "score",
+        help="score a run again, without its model, or predictions that were made elsewhere",
+        description="Score a run again from its folder, with this judge or that; or a file of predictions that were "
+        "made elsewhere, for which the options below say what they belong to.",
+    )
+    score.add_argument("scored", type=Path, metavar="RUN or PREDICTIONS",
+                       help='a run\'s folder, or JSON Lines: {"id": ..., "answer": ...}')  # fmt: skip
+    _add_scoring(score)
+    made = score.add_argument_group("predictions")
+    made.add_argument("--data", help="the rows that were answered (default: giqa-bench)")
+    made.add_argument("--split", help="split of the data (default: test, or the only one)")
+    made.add_argument("--limit", type=int, help="only the first rows")
+    made.add_argument("--out", type=Path, help="folder of the run (default: runs/ and the file's name)")
+    _add_reading(made)
+    score.set_defaults(run=run_score)
 
 
-def _kind(photo: dict[str, Any]) -> str:
-    return "jpg" if photo["bytes"][:2] == b"\xff\xd8" else "png"
+def _add_reading(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--format", help="form of boxes, a name or JSON (default: the processor's, or giqa)")
+    parser.add_argument("--frame", choices=("whole", "square"), help="in which picture boxes name places, where no "
+                        "processor says it: the whole one, or padded to a square")  # fmt: skip
+    parser.add_argument("--processor", help="folder or Hub id of the processor that says it")
 
 
-def _data_uri(photo: dict[str, Any]) -> str:
-    import base64
+def _add_scoring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--judge", default="lexical", help="lexical (default), none, the address of a server, or a "
+                        "language model's folder or Hub id")  # fmt: skip
+    parser.add_argument("--judge-model", help="the judge's name at its server")
 
-    kind = {"jpg": "jpeg"}.get(_kind(photo), "png")
-    return f"data:image/{kind};base64,{base64.b64encode(photo['bytes']).decode()}"
+
+def run_model(args: argparse.Namespace) -> None:
+    """Answers and scores of a model."""
+    from ..benchmark.run import RunSettings, run_benchmark
+
+    out = args.out or Path("runs") / Path(args.model).name
+    settings = RunSettings(
+        model=args.model,
+        data=args.data,
+        split=args.split,
+        limit=args.limit,
+        backend=args.backend or ("endpoint" if args.url else "transformers"),
+        url=args.url,
+        prompt_style=args.prompt_style,
+        box_format=args.format,
+        frame=args.frame,
+        processor=args.processor,
+        batch_size=args.batch_size,
+        max_new_tokens=args.max_new_tokens,
+        concurrency=args.concurrency,
+        first_token=args.first_token,
+        device=args.device,
+        dtype=args.dtype,
+    )
+    _quiet()
+    run_benchmark(settings, out, say=_say)
+    _score(out, args)
+
+
+def run_score(args: argparse.Namespace) -> None:
+    """Scores of a run, again, or of predictions from elsewhere."""
+    from ..benchmark.predictions import import_predictions
+
+    if args.scored.is_dir():
+        names = ("data", "split", "limit", "out", "format", "frame", "processor")
+        if given := [f"--{name}" for name in names if getattr(args, name) is not None]:
+            raise DataError(
+                f"{args.scored}: expected no {', '.join(given)} with a run, which has its own; leave it out, or give "
+                "a file of predictions"
+            )
+        _score(args.scored, args)
+        return
+    out = args.out or Path("runs") / args.scored.stem
+    _quiet()
+    import_predictions(
+        args.scored,
+        out,
+        data=args.data or "giqa-bench",
+        split=args.split,
+        limit=args.limit,
+        frame=args.frame,
+        processor=args.processor,
+        box_format=args.format,
+        say=_say,
+    )
+    _score(out, args)
+
+
+def run_compare(args: argparse.Namespace) -> None:
+    """The table, and the page if one is asked for."""
+    from ..benchmark.compare_page import compare_html
+    from ..benchmark.compare_text import compare_text
+    from ..benchmark.comparing import compare_runs
+    from ..benchmark.differing import differences_from_first
+    from ..files import write_text
+
+    comparison = compare_runs(args.runs, published=args.published)
+    differences = differences_from_first(comparison, args.runs)
+    print(compare_text(comparison, differences))
+    if args.html is not None:
+        write_text(args.html, compare_html(comparison, differences))
+        print(f"page: {args.html}")
+
+
+def _score(folder: Path, args: argparse.Namespace) -> None:
+    from ..benchmark.compare_text import compare_text
+    from ..benchmark.comparing import compare_runs
+    from ..benchmark.judges import judge_of
+    from ..benchmark.scoring import score_run
+
+    scores = score_run(folder, judge=judge_of(args.judge, folder, model=args.judge_model))
+    print(compare_text(compare_runs([folder])))
+    told = scores["answers"]
+    failed = sum(told["failures"].values())
+    print(f"{told['rows']} rows: {told['with_words']} with words, {told['empty']} empty, {failed} failed; "
+          f"{told['cut_off']} cut off")  # fmt: skip
+    print(f"scores: {folder / 'scores.json'}")
+
+
+def _quiet() -> None:
+    from ..quickstart import quiet
+
+    quiet()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

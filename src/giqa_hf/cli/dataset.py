@@ -31,9 +31,14 @@ def add_parser(subparsers: Any) -> None:
     build.add_argument("--no-balance", action="store_true", help="keep all questions")
     build.add_argument(
         "--against", type=Path, action="append", default=[], metavar="FOLDER",
-        help="a set that must not share a photo with it, e.g. giqa-bench; may be given several times",
+        help="a set that must not share a photo with it, such as the folder of giqa-bench; may be given several times",
     )  # fmt: skip
-    build.add_argument(
+    shared = build.add_mutually_exclusive_group()
+    shared.add_argument(
+        "--leave-out-overlap", action="store_true",
+        help="leave photos that are in a set of --against out of all splits, with all that look like them",
+    )  # fmt: skip
+    shared.add_argument(
         "--allow-overlap", action="store_true", help="with shared photos, go on and say so in the card"
     )
     build.add_argument(
@@ -67,12 +72,26 @@ def run_build(args: argparse.Namespace) -> None:
         settings,
         against=args.against,
         allow_overlap=args.allow_overlap,
+        leave_out_overlap=args.leave_out_overlap,
         root=args.root,
         overwrite=args.overwrite,
         say=lambda line: print(line, flush=True),
     )
     print(statistics_text(dataset["statistics"], args.out.resolve().name))
-    print(f'made {args.out}: load_dataset("giqa-160k", data_dir={str(args.out)!r})')
+    print(f"made {args.out}; in Python, from any folder:\n{load_line(args.out)}")
+
+
+def load_line(folder: Path) -> str:
+    """The line of Python that opens a dataset, for pasting: it needs no other line, and no certain folder.
+
+    Args:
+        folder (`Path`): the dataset.
+    """
+    path = os.path.abspath(folder)
+    return (
+        "import giqa_hf; from datasets import load_dataset; "
+        f'rows = load_dataset("giqa-160k", data_dir={path!r})'
+    )
 
 
 def run_check(args: argparse.Namespace) -> None:

@@ -125,8 +125,8 @@ def choose_columns(
         return column
 
     return Columns(
-        need("photo", "image_column", wanted.image_column, [*pictures, *IMAGE_NAMES]),
-        need("description", "text_column", wanted.text_column, TEXT_NAMES),
+        need("photo", "--image-column", wanted.image_column, [*pictures, *IMAGE_NAMES]),
+        need("description", "--text-column", wanted.text_column, TEXT_NAMES),
         find("id", wanted.id_column, ID_NAMES),
         None if wanted.source else find("source", None, SOURCE_NAMES),
         None if wanted.license else find("license", None, LICENSE_NAMES),

@@ -68,7 +68,7 @@ def open_corpus(
         reader, origin = PUBLIC[what]
         _refuse_options(what, options)
         if root is None:
-            raise DataError(f"{what} needs the folder that it lies in as root; {how_to_get(origin)}")
+            raise DataError(f"{what}: name the folder that it lies in with --root; {how_to_get(origin)}")
         return reader(Path(root))
     path = Path(what)
     if path.suffix.lower() in SUFFIXES and not path.is_dir():
@@ -89,7 +89,7 @@ def open_corpus(
 
 
 def _refuse_options(what: str, options: dict[str, str | None]) -> None:
-    given = [name for name, value in options.items() if value is not None]
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if given:
         raise DataError(f"{what} takes no {', '.join(given)}; leave it out")
 
@@ -120,7 +120,7 @@ class MissingPhotos:
             return "no photo is missing"
         rest = self.count - len(self.first)
         lines = "".join(f"\n  {path}" for path in self.first) + (f"\n  and {rest:,} more" if rest else "")
-        return f"{self.count:,} rows whose photo is missing:{lines}"
+        return f"{self.count:,} row{'s' if self.count > 1 else ''} whose photo is missing:{lines}"
 
 
 def missing_report(rows: Iterable[CorpusRow], most: int = 20) -> MissingPhotos:

@@ -70,7 +70,9 @@ class HubDataset:
         if split in there:
             return str(split)
         problem = "which split shall be read?" if split is None else f"it has no split {split!r};"
-        raise DataError(f"{self.name}: {problem} Name it with split; there are: {', '.join(map(str, there))}")
+        raise DataError(
+            f"{self.name}: {problem} Name it with --split; there are: {', '.join(map(str, there))}"
+        )
 
     def _stream(self) -> Any:
         """The dataset as a stream, its pictures not decoded."""

@@ -37,22 +37,39 @@ class PhotoFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._real = os.path.join(os.path.realpath(root), "")
+        # As it was named and as it is: a table may hold either. Of "//" and "/." nothing is left in them.
+        named = os.path.join(os.path.abspath(root), "")
+        self._beginnings = tuple(dict.fromkeys(path.replace(os.sep, "/") for path in (named, self._real)))
 
     def check(self, path: str) -> Place:
-        """Refuse what is no plain relative path, by the look of it alone; nothing is opened."""
+        """Refuse what leads out of the root, by the look of the path alone; nothing is opened.
+
+        An absolute path that begins with the root is taken as the relative one that it means.
+        """
         shown = f"{path[:200]!r}"
+        path = self._relative(path)
         if _WEB.match(path):
             return Place("", WEB_ADDRESS, f"{shown}: download it, and give its path relative to the root")
         reason = (
             "holds a NUL" if "\0" in path
             else "has backslashes; write / between folders" if "\\" in path
-            else "is absolute; give it relative to the root" if path.startswith("/") or _DRIVE.match(path)
+            else "is absolute and not below the root" if path.startswith("/") or _DRIVE.match(path)
             else 'goes up with ".."' if ".." in path.split("/")
             else None
         )  # fmt: skip
         if reason:
             return Place("", LEAVES_ROOT, f"{shown} {reason}")
         return Place(PurePosixPath(path).as_posix())
+
+    def _relative(self, path: str) -> str:
+        """The path without the root that it begins with; one with ".." in it is left to be refused."""
+        if not path.startswith("/") and not _DRIVE.match(path):
+            return path
+        plain = PurePosixPath(path).as_posix()
+        for beginning in self._beginnings:
+            if len(plain) > len(beginning) and plain.startswith(beginning):
+                return plain.removeprefix(beginning)
+        return path
 
     def find(self, path: str, other_suffixes: tuple[str, ...] = ()) -> Place:
         """The photo at a path, links followed.
@@ -79,4 +96,5 @@ class PhotoFolder:
                 )
             if os.path.isfile(real):
                 return Place(name)
-        return Place(place.path, MISSING, f"no file {os.path.join(self.root, place.path)[:500]}")
+        # Told relative to the root: the build must not change when the corpus is moved.
+        return Place(place.path, MISSING, f"no file {place.path[:500]!r} below the root")

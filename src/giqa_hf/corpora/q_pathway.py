@@ -177,7 +177,7 @@ def _label_file(root: Path) -> Path:
     state = f"has none of {', '.join(LABELS)}" if root.is_dir() else "is no folder"
     raise DataError(
         f"q-pathway: {root} {state}, expected a folder with {LABELS[0]}; {how_to_get(Q_PATHWAY)} and name its folder "
-        "as root"
+        "with --root"
     )
 
 

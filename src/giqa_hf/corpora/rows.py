@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .photos import LEAVES_ROOT, MISSING, WEB_ADDRESS, PhotoFolder
 
@@ -17,7 +18,7 @@ LONGEST_DESCRIPTION = 20_000
 PROBLEMS: dict[str, str] = {
     "unreadable line": "the line or record of the table cannot be parsed",
     "no photo": "the cell of the photo is empty, or holds neither a path nor an image",
-    LEAVES_ROOT: "the path is absolute, goes up, or is a link to a place outside the root",
+    LEAVES_ROOT: "the path is absolute and not below the root, goes up, or is a link to a place outside the root",
     WEB_ADDRESS: "the photo has to be downloaded first",
     MISSING: "there is no such file below the root",
     "photo of another set": "Q-Pathway's COCO photos, distorted by machine, which the paper leaves out",
@@ -29,6 +30,22 @@ PROBLEMS: dict[str, str] = {
     "duplicate description": "an earlier row has the same description of the same photo",
 }
 """Every `CorpusRow.problem` there is, with its meaning."""
+
+ADVICE: dict[str, str] = {
+    "unreadable line": "mend the table: often a quote is not doubled",
+    "no photo": "name the column of the photos with --image-column",
+    LEAVES_ROOT: "name the folder that holds all photos with --root",
+    WEB_ADDRESS: "download the photos, and write their paths into the table",
+    MISSING: "name the folder that the photos' paths start from with --root",
+    "photo of another set": "check that these are the labels of Q-Instruct-DB",
+    "no description": "name the column of the descriptions with --text-column",
+    "description is no text": "name the column of the descriptions with --text-column",
+    "description too long": "shorten the descriptions",
+    "not valid Unicode": "save the table as UTF-8",
+    "duplicate id": "name another column of ids with --id-column, or none",
+    "duplicate description": "give each photo a description of its own",
+}
+"""What to do where it is the problem of all rows."""
 
 _SAYS_NOTHING = frozenset({"", "nan", "null", "none", "n/a", "<na>"})
 
@@ -74,6 +91,14 @@ class Corpus(Protocol):
     def settings(self) -> dict[str, Any]:
         """What the rows depend on (files with size and SHA-256, chosen columns), for the manifest."""
         ...
+
+
+@runtime_checkable
+class ChoosingCorpus(Corpus, Protocol):
+    """One whose reader does not take everything for a row: it chooses the descriptions out of other texts."""
+
+    left_out: Counter[str]
+    """Of the last pass: how much was no row, by reason."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,11 @@ MatchingMethod = Literal["hungarian", "greedy"]
 Matrix: TypeAlias = npt.NDArray[np.float64]
 Pairs: TypeAlias = list[tuple[int, int]]
 
+_FEW = 6  # boxes on either side that are matched without numpy
+
+STRICT_MARGIN = 1e-9
+"""Added to a threshold that must be exceeded, over which rounding must not lift: on a grid IoU 1/2 is common."""
+
 
 def match(weights: npt.ArrayLike, method: MatchingMethod = "hungarian") -> Pairs:
     """Pairs (row, column), each row and each column at most once.
@@ -54,6 +59,30 @@ def match(weights: npt.ArrayLike, method: MatchingMethod = "hungarian") -> Pairs
     return match_checked(matrix, method)
 
 
+def most_pairs(admissible: npt.NDArray[np.bool_]) -> int:
+    """How many one-to-one pairs there can be at most.
+
+    Args:
+        admissible (`bool array` of shape (N, M)): which row may be paired with which column.
+
+    Returns:
+        `int`: the size of the largest matching, so the order of rows and columns cannot lose a pair.
+
+    Example (both rows want the first column, and one of them can have the second):
+
+    ```python
+    >>> most_pairs(np.array([[True, True], [True, False]]))
+    2
+    ```
+    """
+    rows, cols = (found.tolist() for found in np.nonzero(admissible))
+    # Where no row or no column has a choice, there are as many pairs as the other side has members.
+    of_rows, of_cols = len(set(rows)), len(set(cols))
+    if of_rows == len(rows) or of_cols == len(rows):
+        return min(of_rows, of_cols)
+    return len(match_checked(admissible.astype(np.float64), "hungarian"))
+
+
 def check_method(method: str) -> None:
     """Raise `ValueError` when `method` is not a matching method."""
     if method not in get_args(MatchingMethod):
@@ -75,6 +104,8 @@ def match_checked(matrix: Matrix, method: MatchingMethod) -> Pairs:
         (a, b), (c, d) = matrix.tolist()
         pairs = ((0, 0, a), (1, 1, d)) if a + d >= b + c else ((0, 1, b), (1, 0, c))
         return [(row, col) for row, col, worth in pairs if worth > 0.0]
+    if rows <= _FEW and cols <= _FEW:  # numpy's cost per call would be more than the work
+        return _exact_of_few(matrix.tolist())
     return _hungarian(matrix)
 
 
@@ -89,6 +120,26 @@ def _greedy(matrix: Matrix) -> Pairs:
             free_cols.remove(col)
             pairs.append((row, col))
     return sorted(pairs)
+
+
+def _exact_of_few(worth: list[list[float]]) -> Pairs:
+    favourites = [(row, own.index(best)) for row, own in enumerate(worth) if (best := max(own)) > 0.0]
+    if len({col for _, col in favourites}) == len(favourites):  # each its own: nothing can be better
+        return favourites
+    # The best total for every set of columns that the rows so far can take, with its pairs.
+    reached: dict[int, tuple[float, Pairs]] = {0: (0.0, [])}
+    for row, own in enumerate(worth):
+        touching = [(col, value) for col, value in enumerate(own) if value > 0.0]
+        if not touching:
+            continue
+        further = dict(reached)
+        for taken, (total, pairs) in reached.items():
+            for col, value in touching:
+                after = taken | 1 << col
+                if after != taken and (after not in further or total + value > further[after][0]):
+                    further[after] = (total + value, [*pairs, (row, col)])
+        reached = further
+    return max(reached.values(), key=lambda found: found[0])[1]
 
 
 def _hungarian(matrix: Matrix) -> Pairs:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from giqa_hf.annotation.classic.detector import MapBoxes, is_plural, locate, prior
-from giqa_hf.annotation.classic.lexicon import BY_ADJECTIVE, SENSES
 from giqa_hf.annotation.classic.maps import PhotoMaps
+from giqa_hf.annotation.classic.vocabulary import BY_ADJECTIVE, SENSES
 from giqa_hf.annotation.record import Record, Tag
 from giqa_hf.annotation.stage import Pictures
 from giqa_hf.boxes import check_norm, iou

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from giqa_hf.annotation.classic.lexicon import Measure
 from giqa_hf.annotation.classic.maps import MAP_PX, PhotoMaps
+from giqa_hf.annotation.classic.vocabulary import Measure
 from giqa_hf.builders.synth.photos import load_photo
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giqa_hf.annotation.classic.lexicon import SENSES, read_quality
+from giqa_hf.annotation.classic.lexicon import read_quality
 from giqa_hf.annotation.classic.pairs import TemplatePairs
-from giqa_hf.annotation.record import Box, Record, Tag
+from giqa_hf.annotation.classic.vocabulary import SENSES
+from giqa_hf.annotation.record import Box, Record, Tag, drop
 from giqa_hf.annotation.stage import Pictures
 
 NAMES = ("tower", "red wheels", "man")
@@ -84,5 +85,83 @@ def test_the_same_record_gives_the_same_pairs_and_another_other_ones():
     first, again, other = (made(*THREE, record_id=i).to_dict()["pairs"] for i in ("a", "a", "b"))
     assert first == again != other
     assert TemplatePairs(seed=4).settings() == {
-        "profile": "classic", "method": "templates", "version": "1", "seed": 4,
+        "profile": "classic", "method": "templates", "version": "2", "seed": 4,
     }  # fmt: skip
+
+
+def questions(record, answer):
+    return [pair.question for pair in record.pairs if pair.answer == answer]
+
+
+def drawn(*tags, text="-", draws=60):
+    """Records of the same tags with different chance."""
+    for number in range(draws):
+        record = made(*tags, record_id=f"{number}")
+        record.description = text
+        yield record
+
+
+DENIALS = {
+    # What the tag says: what is never denied of it, and what sometimes is.
+    "oversaturated": ({"vivid", "oversaturation"}, {"dark", "blurry"}),  # too vivid is vivid
+    "harsh": ({"high in contrast", "harsh"}, {"noisy"}),
+    "oversharpened": ({"clear", "oversharpen"}, {"faded"}),
+    "faded": ({"washed out", "low contrast"}, {"vivid", "noisy"}),  # both look pale
+    "blurry": ({"pixelated", "compress", "washed out"}, {"clear", "noisy"}),
+    "bright": ({"overexpos", "washed out"}, {"dark", "noisy"}),
+    "dark": ({"underexposure"}, {"bright", "blurry"}),
+    "clear": ({"harsh", "oversharpen"}, {"blurry", "noisy"}),
+}
+
+
+@pytest.mark.parametrize(("quality", "never", "sometimes"), [(q, *rest) for q, rest in DENIALS.items()])
+def test_nothing_is_denied_that_may_hold(quality, never, sometimes):
+    effect = read_quality(quality).effect
+    denied = " ".join(q for record in drawn(("tower", quality, effect)) for q in questions(record, "No."))
+    assert not [word for word in never if word in denied]
+    assert all(word in denied for word in sometimes)
+
+
+def test_what_else_is_said_of_a_thing_or_of_the_photo_is_not_denied():
+    """The second quality of the sky was dropped as a duplicate, and "the photo is faded" as the whole image."""
+    for number in range(60):
+        record = Record(f"{number}", "i", "i.jpg", "-", "mine", "CC0-1.0")
+        box = Box((0.1, 0.1, 0.5, 0.5))
+        record.tags = [Tag("sky", "sky", "dark", "negative", boxes=[box])]
+        for name, quality, reason in (("The sky", "grainy", "duplicate"), ("photo", "dull", "whole image")):
+            record.tags.append(other := Tag(name, name, quality, "negative"))
+            drop(other, "tags", reason)
+        TemplatePairs()([record], Pictures(Path(), Path()))
+        denied = " ".join(questions(record, "No."))
+        assert denied and "nois" not in denied and "faded" not in denied and "color loss" not in denied
+
+
+@pytest.mark.parametrize(
+    ("quality", "effect", "spoken"),
+    [
+        ("out of focus", "negative", "out of focus"),  # the description's own words
+        ("not clear", "negative", "blurry"),  # "Does it look not clear? Yes." is no English
+        ("gloomy", "negative", "dark"),  # the keyword filter does not know "gloomy"
+        ("harsh", "negative", "too harsh in contrast"),
+    ],
+)
+def test_the_words_of_a_question(quality, effect, spoken):
+    for record in drawn(("tower", quality, effect), draws=20):
+        assert all(pair.fate is None for pair in record.pairs), [p.question for p in record.pairs if p.fate]
+        (yes,) = questions(record, "Yes.")
+        assert spoken in yes or "suffer from" in yes
+        (how,) = (pair for pair in record.pairs if pair.question_type == "how")
+        assert how.answer == f"{spoken[:1].upper()}{spoken[1:]}."
+        assert "not" not in yes
+
+
+def test_sentence_forms_fit_the_number():
+    wrong = (
+        "Why does the red wheels",
+        "does the red wheels",
+        "part of the picture are",
+        "regions of the photo looks",
+    )
+    for record in drawn(*THREE):
+        for pair in record.pairs:
+            assert not any(words in pair.question for words in wrong), pair.question

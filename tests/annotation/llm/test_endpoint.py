@@ -195,7 +195,8 @@ def test_no_room_says_nothing_about_a_prompt(serve, status):
     server = serve(
         lambda request, attempt: Reply("", status) if request.user == "bad" else echo(request, attempt)
     )
-    with pytest.raises(GiqaError, match=rf"is gone \(it answered {status}\)"):
+    # Once, and three times more.
+    with pytest.raises(GiqaError, match=rf"does not answer: tried 4 times in \d+ s \(it answered {status}\)"):
         asking(server).complete([prompt("good"), prompt("bad")])
 
 
@@ -221,12 +222,12 @@ def test_a_prompt_that_takes_too_long(serve):
 DEAD = {
     "no room, for ever": (
         Reply({"error": {"message": "no room"}}, 503),
-        "is gone (it answered 503: no room)",
+        "(it answered 503: no room)",
     ),
-    "rate limit, for ever": (Reply("slow down", 429), "is gone (it answered 429: slow down)"),
+    "rate limit, for ever": (Reply("slow down", 429), "(it answered 429: slow down)"),
     "500 to everything": (
         Reply("Internal Server Error", 500),
-        "is gone (it answered 500: Internal Server Error)",
+        "(it answered 500: Internal Server Error)",
     ),
     "another server": (Reply("<html>hello</html>"), "not that of an OpenAI-compatible server"),
     "a wrong key": (
@@ -268,16 +269,17 @@ def test_a_fault_of_the_server_stops_the_build(serve, monkeypatch, reply, words,
 
 
 def test_nobody_listens():
+    said = r"tried 5 times in \d+ s \(no connection: .*refused.*\); start it or check the address, then run"
     with pytest.raises(
-        GiqaError, match=r"is gone \(no connection: .*refused.*\); start it or check the address, then run"
-    ):
+        GiqaError, match=f"does not answer: {said}"
+    ):  # 4 tries, and one with the simple prompt
         asking(closed_url()).complete([prompt("Hi")])
 
 
 def test_a_server_that_dies_leaves_the_answers_before(serve):
     server = serve(lambda request, attempt: echo(request, attempt) if int(request.user) < 3 else BUSY)
     found = []
-    with pytest.raises(GiqaError, match="is gone"):
+    with pytest.raises(GiqaError, match="does not answer"):
         for answer in asking(server, concurrency=1).answers([prompt(str(number)) for number in range(9)]):
             found.append(answer.completion.text)
     assert found == ["0", "1", "2"]
@@ -451,11 +453,11 @@ def test_it_travels_to_another_process(serve):
 BAD_OPTIONS = [
     (
         {"base_url": "localhost:8000"},
-        "expected an address such as http://localhost:8000/v1, got 'localhost:8000'",
+        "expected one such as http://localhost:8000/v1, got 'localhost:8000'",
     ),
-    ({"base_url": "ftp://host/v1"}, "expected an address"),
-    ({"base_url": "http://host:99999/v1"}, "expected an address"),
-    ({"base_url": ""}, "expected an address"),
+    ({"base_url": "ftp://host/v1"}, "expected one such as"),
+    ({"base_url": "http://host:99999/v1"}, "expected one such as"),
+    ({"base_url": ""}, "expected one such as"),
     ({"base_url": "http://me:secret@host/v1"}, "without a user, password or question mark"),
     ({"base_url": "http://host/v1?key=secret"}, "without a user, password or question mark"),
     ({"concurrency": 0}, "concurrency: expected at least 1, got 0"),

@@ -68,6 +68,12 @@ def test_conflicts(judgements, words):
     assert found.rows == [] and any(words in conflict.what for conflict in found.conflicts)
 
 
+def test_a_conflict_of_boxes_says_who_drew_what():
+    drawn = [judged("ann", (CUP, [[0, 0, 0.2, 0.2]])), judged("ben", (CUP, [[0.4, 0.4, 0.6, 0.6]])), judged("cem", (CUP, []))]  # fmt: skip
+    (conflict,) = consensus([ROW], drawn).conflicts
+    assert conflict.votes == "ann: [0.0, 0.0, 0.2, 0.2], ben: [0.4, 0.4, 0.6, 0.6], cem: no box"
+
+
 def test_rows_that_wait_and_rows_that_go():
     assert consensus([ROW], [judged("a"), judged("b")]).waiting == ["000000:a"]
     out = consensus([ROW], [judged("a", usable=False), judged("b", usable=False), judged("c")])

@@ -25,6 +25,8 @@ def dataset():
         "splits": {"des": ["train", "validation"], "vqa": ["train"]},
         "statistics": tally.to_dict(),
         "balance_removed": {"surplus Yes": 3},
+        "overlap": "refused",
+        "commands": ["giqa annotate my.csv", "giqa dataset build build --seed 7"],
         "contamination": [],
         "licences": licence_lines([(Terms("spaq", "odd | <i>"), "a")]),
         "noise": {"raw": NUMBERS, "refined": NUMBERS, "filter": {"judged": 0}},
@@ -56,7 +58,7 @@ def test_a_task_without_rows_has_no_configuration(dataset):
     dataset["splits"] = {"des": ["train"], "vqa": []}
     card = render_card(dataset)
     assert [c["config_name"] for c in DatasetCard(card).data.configs] == ["all", "des"]
-    assert "# all, des\n" in card
+    assert '`"all"`, `"des"` (the first' in card
 
 
 def test_nothing_from_data_is_markup(dataset):
@@ -77,8 +79,10 @@ def test_nothing_from_data_is_markup(dataset):
         ({}, "Not checked against any other set"),
         ({}, "This folder holds all photos: before it is shared, build it again with `--publishable`."),
         ({"licences": licence_lines([(Terms("mine", "CC0-1.0"), "a")])}, "This folder may be shared as it is"),
-        ({}, "giqa dataset build build/ --out giqa-160k/ --seed 7 --validation 0.1\n"),
+        ({}, "\n    giqa annotate my.csv\n    giqa dataset build build --seed 7\n"),
         ({"contamination": [{"against": "my|bench", **overlap_report([], [], [], 10)}]}, "| my\\|bench | 0 | 0 | 0 | 0 | 0 | 0 |"),
+        ({"contamination": [{"against": "b", **overlap_report([], [], [], 10)}]}, "Nothing was removed; the pairs"),
+        ({"contamination": [{"against": "b", **overlap_report([], [], [], 10)}], "overlap": "left out"}, "They were left out of this dataset, in all its splits"),
     ],
 )  # fmt: skip
 def test_what_it_says(dataset, change, says):

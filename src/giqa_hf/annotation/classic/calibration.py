@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .lexicon import Sense
+from .vocabulary import Sense
 
 CALIBRATION_VERSION = "1"
 

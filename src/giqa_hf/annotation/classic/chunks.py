@@ -12,18 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from .lexicon import (
-    LOSSES,
-    NEGATORS,
-    WORD,
-    Attribute,
-    Grade,
-    Sense,
-    find_attribute,
-    find_grade,
-    find_sense,
-    words_of,
-)
+from .lexicon import LOSSES, NEGATORS, WORD, find_attribute, find_grade, find_sense, words_of
+from .vocabulary import Attribute, Grade, Sense
 
 ChunkKind = Literal[
     "noun phrase", "adjective", "defect", "attribute", "grade", "loss", "is", "has", "loses", "makes", "harms",

@@ -20,8 +20,9 @@ from ..phrases import words_of
 from ..record import Box, Record, drop
 from ..stage import Pictures, Stage
 from .calibration import CALIBRATION_VERSION, probability
-from .lexicon import Sense, read_quality
+from .lexicon import read_quality
 from .maps import MAPS_VERSION, PhotoMaps, Plane
+from .vocabulary import Sense
 
 MIN_PHOTO_PX = 32
 """Smaller photos have no local quality."""
@@ -50,6 +51,8 @@ _ANYWHERE = _BEHIND | _BEFORE | _MIDDLE | _UP | _DOWN | {"left", "right", "corne
 _WIDE = (
     _BEHIND | _BEFORE | {"sky", "ground", "floor", "grass", "wall", "water", "sea", "landscape", "scenery"}
 )
+_PLURAL_ONLY = frozenset(("clothes", "police", "cattle"))
+_SINGULAR_WITH_S = frozenset(("news", "lens", "gas", "chaos", "atlas", "canvas"))
 
 
 class Found(NamedTuple):
@@ -154,6 +157,8 @@ def is_plural(phrase: str) -> bool:
             break
         words.append(word.folded)
     head = words[-1] if words else ""
+    if head in _PLURAL_ONLY or head in _SINGULAR_WITH_S:
+        return head in _PLURAL_ONLY
     form = singular(head)
     return form != head and (head.endswith("s") or head not in (f"{form}e",))
 

@@ -32,7 +32,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ...errors import MissingExtraError
-from .lexicon import Measure
+from .vocabulary import Measure
 
 Plane = npt.NDArray[np.float32]
 

@@ -12,56 +12,76 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..pairs import admit_pairs
+from ..pairs import admit_pairs, has_quality_word
+from ..phrases import forms_of
 from ..record import Record, Tag
 from ..stage import Pictures, Stage, record_rng
-from .detector import is_plural
-from .lexicon import BY_ADJECTIVE, SENSES, Sense, negated, read_quality
+from .called import Called, called
+from .lexicon import NEGATORS, negated, read_quality, words_of
+from .vocabulary import Sense
 
-VERSION = "1"
+VERSION = "2"
 """Of the sentence forms; it stands in the manifest."""
 
 YES_NO = (
-    "{Is} the {name} {adjective}?",
-    "{Does} the {name} look {adjective}?",
-    "Would you call the {name} {adjective} in terms of quality?",
-    "Is it fair to say that the {name} {is} {adjective} in quality?",
+    "{Is} {it} {adjective}?",
+    "{Does} {it} look {adjective}?",
+    "Would you call {it} {adjective}?",
+    "Would you say that {it} {is} {adjective}?",
 )
-WHAT_REFERRING = (
-    "What stands out in the quality of the {name}?",
-    "What describes the low-level quality of the {name}?",
-    "What can be said of the quality of the {name}?",
+YES_NO_FLAW = ("{Does} {it} suffer from {noun}?",)
+"""Beside `YES_NO`, for what lowers the quality."""
+WHAT_LOW = (
+    "What flaw {does} {it} show?",
+    "What lowers the quality of {it}?",
+    "What is wrong with the quality of {it}?",
+)
+WHAT_HIGH = (
+    "What makes {it} look good?",
+    "What raises the quality of {it}?",
+    "What is good about the quality of {it}?",
 )
 WHAT_GROUNDING = (
     "What is {adjective} in this image?",
     "What part of the picture is {adjective}?",
     "Which region of the photo looks {adjective}?",
 )
+WHAT_GROUNDING_SEVERAL = (
+    "What is {adjective} in this image?",
+    "What parts of the picture are {adjective}?",
+    "Which regions of the photo look {adjective}?",
+)
 WHY_LOW = (
-    "Why does the {name} lower the quality of the image?",
-    "Why is the quality of the {name} poor?",
-    "Why {does} the {name} look degraded?",
+    "Why {does} {it} lower the quality of the image?",
+    "Why is the quality of {it} poor?",
+    "Why {does} {it} look degraded?",
 )
-WHY_HIGH = (
-    "Why does the {name} raise the quality of the image?",
-    "Why is the quality of the {name} good?",
-)
-HOW = {
-    "detail": ("How clear {is} the {name}?", "How is the clarity of the {name}?"),
-    "sharpness": ("How clear {is} the {name}?", "How is the clarity of the {name}?"),
-    "brightness": ("How is the lighting of the {name}?", "How well exposed {is} the {name}?"),
-    "highlights": ("How is the exposure of the {name}?", "How well exposed {is} the {name}?"),
-    "shadows": ("How is the lighting of the {name}?", "How bright {is} the {name}?"),
-    "contrast": ("How is the contrast of the {name}?",),
-    "veil": ("How is the contrast of the {name}?",),
-    "saturation": ("How {is} the color of the {name}?", "How vivid {is} the color of the {name}?"),
-    "noise": ("How much noise {does} the {name} show?", "How noisy {is} the {name}?"),
-}
-"""By the measure of the tag's quality; other measures are asked about with `HOW_ANY`."""
-HOW_ANY = ("How is the quality of the {name}?", "How does the quality of the {name} appear?")
+WHY_HIGH = ("Why {does} {it} raise the quality of the image?", "Why is the quality of {it} good?")
+HOW = ("How {does} {it} look in terms of {aspect}?", "How would you describe the {aspect} of {it}?")
+HOW_NOISE = ("How {does} {it} look in terms of noise?", "How clean {does} {it} look?")
+ASPECTS = {
+    "detail": "sharpness", "sharpness": "sharpness", "brightness": "lighting", "shadows": "lighting",
+    "highlights": "exposure", "contrast": "contrast", "veil": "contrast", "saturation": "color",
+    "blockiness": "compression",
+}  # fmt: skip
+"""What How asks about, by the measure of the tag's quality; "quality" where none stands here."""
 
-_NOT_ASKED = frozenset(("clean", "distorted"))
+DENIED = (
+    "blurry", "noisy", "overexposed", "dark", "washed out", "oversaturated", "faded", "overcompressed", "pixelated",
+)  # fmt: skip
+"""What people would ask about, and what may be denied of a thing beside the opposite of its own quality."""
+_NEAR = (
+    ("bright", "overexposed", "washed out"),
+    ("blurry", "washed out", "pixelated", "overcompressed"),
+    ("banded", "pixelated", "overcompressed", "noisy"),
+    ("faded", "washed out"),
+    ("vivid", "oversaturated"),
+)
+"""Qualities that go together, or that cannot be told apart by looking: none is denied where another one is said."""
+_NO_MAP = frozenset(("clean", "distorted"))
 """Too general to be denied: a blurry thing is distorted as well."""
+_SPOKEN = {"harsh": "too harsh in contrast"}
+"""Where the lexicon's adjective alone says too little in a question."""
 
 
 class _Object(NamedTuple):
@@ -69,7 +89,16 @@ class _Object(NamedTuple):
 
     tag: Tag
     sense: Sense
-    plural: bool
+    called: Called
+    said: frozenset[str]
+    """Adjectives of all that the description says of it, and of the photo as a whole."""
+
+    @property
+    def adjective(self) -> str:
+        """The description's own word, unless it is a denial ("not clear") or tells nothing of quality by itself."""
+        quality = self.tag.quality
+        own = has_quality_word(quality) and not NEGATORS.intersection(words_of(quality))
+        return quality if own else _spoken(self.sense)
 
 
 class TemplatePairs(Stage):
@@ -95,7 +124,7 @@ class TemplatePairs(Stage):
         for record in records:
             rng = record_rng(record, self.name, self.seed)
             objects = [
-                _Object(tag, sense, is_plural(tag.name))
+                _Object(tag, sense, called(tag, record.description), _said(tag, record))
                 for tag in record.live_tags
                 if tag.live_boxes and (sense := read_quality(tag.quality)) is not None
             ]
@@ -113,58 +142,69 @@ def _pairs(objects: Sequence[_Object], rng: np.random.Generator) -> Iterator[tup
     for thing in objects:
         first = bool(rng.integers(2))
         for answer in (first, not first):
-            adjective = thing.tag.quality if answer else _denied(thing, rng)
-            yield _fill(_pick(YES_NO, rng), thing, adjective), "Yes." if answer else "No."
+            sense = thing.sense if answer else _denied(thing, rng)
+            forms = YES_NO + (YES_NO_FLAW if sense.effect == "negative" else ())
+            adjective = thing.adjective if answer else _spoken(sense)
+            question = _fill(_pick(forms, rng), thing, adjective=adjective, noun=sense.noun)
+            yield question, "Yes." if answer else "No."
     for thing in objects:
-        adjective = thing.tag.quality
-        yield _fill(_pick(WHAT_REFERRING, rng), thing), _sentence(thing.sense.noun)
-        yield _fill(_pick(HOW.get(thing.sense.measure or "", HOW_ANY), rng), thing), _sentence(adjective)
-        why = WHY_LOW if thing.tag.effect == "negative" else WHY_HIGH
-        yield _fill(_pick(why, rng), thing), _sentence(_because(thing))
-    for adjective in dict.fromkeys(thing.sense.adjective for thing in objects):
-        same = [thing for thing in objects if thing.sense.adjective == adjective]
-        names = [f"the {thing.tag.name}" for thing in same]
+        low = thing.tag.effect == "negative"
+        noise = thing.sense.measure == "noise"
+        aspect = ASPECTS.get(thing.sense.measure or "", "quality")
+        yield _fill(_pick(HOW_NOISE if noise else HOW, rng), thing, aspect=aspect), _sentence(thing.adjective)
+        if thing.sense.adjective != "clean":  # "Why is it good? Because of good quality." says nothing
+            yield _fill(_pick(WHAT_LOW if low else WHAT_HIGH, rng), thing), _sentence(thing.sense.noun)
+            because = f"because of {thing.sense.noun}"
+            yield _fill(_pick(WHY_LOW if low else WHY_HIGH, rng), thing), _sentence(because)
+    for sense in dict.fromkeys(thing.sense for thing in objects):
+        same = [thing for thing in objects if thing.sense == sense]
+        names = [thing.called.words for thing in same]
         listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-        yield _fill(_pick(WHAT_GROUNDING, rng), same[0], adjective), _sentence(listed)
+        forms = WHAT_GROUNDING if len(names) == 1 else WHAT_GROUNDING_SEVERAL
+        yield _fill(_pick(forms, rng), same[0], adjective=_spoken(sense)), _sentence(listed)
 
 
-def _denied(thing: _Object, rng: np.random.Generator) -> str:
-    """A quality that the thing has not: the opposite of its own, or one of another measure.
+def _said(tag: Tag, record: Record) -> frozenset[str]:
+    """What the description says of a tag's thing, also in tags that were dropped, and of the whole photo."""
+    senses = (
+        read_quality(other.quality)
+        for other in record.tags
+        if forms_of(other.name) == forms_of(tag.name)
+        or (other.fate is not None and other.fate.reason == "whole image")
+    )
+    return frozenset(sense.adjective for sense in senses if sense is not None)
+
+
+def _denied(thing: _Object, rng: np.random.Generator) -> Sense:
+    """A quality that the thing has not: the opposite of its own, or another one that nothing hints at.
 
     Of what a description does not say the answer is No, as in the paper's questions ("quality questions that cannot be
     inferred are answered No").
     """
-    opposite = negated(thing.sense)
-    if opposite.adjective not in _NOT_ASKED and rng.random() < 0.5:
-        return opposite.adjective
-    others = [
-        sense.adjective
-        for sense in SENSES
-        if sense.measure not in (None, thing.sense.measure)
-        and sense.adjective not in (thing.sense.adjective, thing.sense.opposite)
-        and sense.effect == "negative"
-        and BY_ADJECTIVE[sense.adjective].opposite != thing.sense.opposite
+    own = thing.sense
+    opposite = negated(own)
+    # What has too much of something has it: an oversaturated thing is no example of one that is not vivid.
+    excess = (opposite.measure, opposite.direction) == (own.measure, own.direction)
+    if not excess and opposite.adjective not in _NO_MAP | thing.said and rng.random() < 0.5:
+        return opposite
+    near = {word for group in _NEAR if thing.said.intersection(group) for word in group}
+    pool = [word for word in DENIED if word not in near | thing.said]
+    senses = [
+        sense for sense in map(read_quality, pool) if sense is not None and sense.measure != own.measure
     ]
-    return _pick(others, rng)
+    return senses[int(rng.integers(len(senses)))] if senses else opposite
 
 
-def _because(thing: _Object) -> str:
-    """The short phrase that answers Why."""
-    if thing.sense.adjective in _NOT_ASKED:
-        return (
-            f"its quality is {thing.tag.quality}"
-            if not thing.plural
-            else f"their quality is {thing.tag.quality}"
-        )
-    return f"because of {thing.sense.noun}"
+def _fill(form: str, thing: _Object, **words: str) -> str:
+    plural = thing.called.plural
+    verbs = {"is": "are", "does": "do"} if plural else {"is": "is", "does": "does"}
+    capitals = {verb.capitalize(): said.capitalize() for verb, said in verbs.items()}
+    # One pass: the name is the description's, and may hold anything.
+    return form.format(**verbs, **capitals, **words, it=thing.called.words)
 
 
-def _fill(form: str, thing: _Object, adjective: str = "") -> str:
-    verbs = ("are", "do") if thing.plural else ("is", "does")
-    filled = form.replace("{is}", verbs[0]).replace("{does}", verbs[1])
-    filled = filled.replace("{Is}", verbs[0].capitalize()).replace("{Does}", verbs[1].capitalize())
-    # The name comes last: it is the description's, and may hold anything.
-    return filled.replace("{adjective}", adjective).replace("{name}", thing.tag.name)
+def _spoken(sense: Sense) -> str:
+    return _SPOKEN.get(sense.adjective, sense.adjective)
 
 
 def _sentence(text: str) -> str:

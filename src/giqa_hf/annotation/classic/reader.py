@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .chunks import Chunk
-from .lexicon import BY_ADJECTIVE, Sense, graded, negated, words_of
+from .lexicon import graded, negated, words_of
+from .vocabulary import BY_ADJECTIVE, Sense
 
 MAX_LISTED = 12
 """Things, or qualities, in one list of a sentence; more are read over, so that lists do not multiply without bound."""

@@ -22,7 +22,7 @@ from ..tags import admit_tags
 from .chunks import sentences
 from .reader import FoundTag, Reader
 
-VERSION = "1"
+VERSION = "2"
 """Of the lexicon and the patterns together; it stands in the manifest."""
 
 

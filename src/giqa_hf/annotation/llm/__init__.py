@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .cache import CachedLLM
-from .client import LLM, Completion, Prompt
+from .client import LLM, Completion, Prompt, Sampling
 from .endpoint import EndpointLLM
 from .local import LocalLLM
 
-__all__ = ["LLM", "CachedLLM", "Completion", "EndpointLLM", "LocalLLM", "Prompt"]
+__all__ = ["LLM", "CachedLLM", "Completion", "EndpointLLM", "LocalLLM", "Prompt", "Sampling"]

@@ -26,10 +26,10 @@ class CachedLLM:
     """Asks another `LLM` only what is not in a file yet.
 
     An answer is found under everything that it depends on: the model's settings (with its revision and decoding), the
-    version of the prompt, schema, both texts and max_tokens. Only usable answers are kept, each as soon as it is there;
-    a prompt that came to nothing is asked again in the next run. A prompt that stands several times in a batch is asked
-    once. Several processes may use one file on a local disk; a network disk is no place for it, since its locks cannot
-    be trusted.
+    version of the prompt, schema, both texts, max_tokens and sampling. Only usable answers are kept, each as soon as it
+    is there; a prompt that came to nothing is asked again in the next run. A prompt that stands several times in a
+    batch is asked once. Several processes may use one file on a local disk; a network disk is no place for it, since
+    its locks cannot be trusted.
 
     Args:
         llm (`LLM`): who is asked.
@@ -167,5 +167,15 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
 
 def _key(settings: str, prompt: Prompt) -> bytes:
     """What an answer is found under; ASCII throughout, so that any text has one."""
-    whole = [settings, prompt.version, prompt.schema, prompt.system, prompt.user, prompt.max_tokens]
+    whole: list[Any] = [
+        settings,
+        prompt.version,
+        prompt.schema,
+        prompt.system,
+        prompt.user,
+        prompt.max_tokens,
+    ]
+    # Only where there is one: so the keys of all other prompts are what they were before there was sampling.
+    if prompt.sampling is not None:
+        whole.append([prompt.sampling.temperature, prompt.sampling.seed])
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode("ascii")).digest()

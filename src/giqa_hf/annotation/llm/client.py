@@ -16,6 +16,15 @@ SERVER_FAILED = "the server fails on it"
 NOT_UNICODE = "the prompt is not valid Unicode"
 
 
+class Sampling(NamedTuple):
+    """How an answer is drawn at random, where not the likeliest one is wanted."""
+
+    temperature: float
+    """More than 0; 1 is the model's own distribution."""
+    seed: int
+    """Another one is another draw, and another key in a cache; a server may take no notice of it."""
+
+
 class Prompt(NamedTuple):
     """One question to a language model."""
 
@@ -29,6 +38,8 @@ class Prompt(NamedTuple):
     """Of the prompt's wording; a part of the key under which its answer is cached."""
     max_tokens: int
     """Where an answer is cut off, which makes it unusable."""
+    sampling: Sampling | None = None
+    """`None` for the likeliest answer, as everywhere in the pipeline; a judge that is asked several times draws."""
 
 
 class Completion(NamedTuple):
@@ -53,8 +64,8 @@ class LLM(Protocol):
         """Answer the prompts, in their order.
 
         Raises:
-            `GiqaError`: for what concerns all prompts: a server that is gone after all retries, a refused key, too
-                little memory. What concerns one prompt is the `problem` of its completion.
+            `GiqaError`: for what concerns all prompts: a server that does not answer after all retries, a refused
+                key, too little memory. What concerns one prompt is the `problem` of its completion.
         """
 
     def settings(self) -> dict[str, Any]:

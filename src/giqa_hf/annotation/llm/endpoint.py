@@ -18,7 +18,7 @@ from .client import NOT_UNICODE, TOO_LONG, Answer, Completion, Prompt, in_order,
 from .pace import Pace, Stopped
 
 if TYPE_CHECKING:  # importing huggingface_hub takes a while, and not every build asks a server
-    from .server import ChatServer, Failure
+    from .server import ChatServer, Decoding, Failure
 
 _TEMPERATURE = 0.0
 _GO_ON = "run the same command again to go on"
@@ -48,7 +48,8 @@ class EndpointLLM:
         first_wait_s (`float`, *optional*, defaults to `1.0`): before the first retry; it doubles from there.
         max_wait_s (`float`, *optional*, defaults to `60.0`): the longest wait. A server that asks for more stops the
             build.
-        seed (`int`, *optional*, defaults to `0`): sent along; at temperature 0 few servers have a use for it.
+        seed (`int`, *optional*, defaults to `0`): sent along; at temperature 0 few servers have a use for it. A prompt
+            with a `sampling` of its own has its own temperature and seed.
 
     Raises:
         `DataError`: when an option cannot be.
@@ -111,7 +112,7 @@ class EndpointLLM:
         """Answer the prompts, in the order in which answers arrive.
 
         Raises:
-            `GiqaError`: when the server is gone after all retries, or refuses everything.
+            `GiqaError`: when the server does not answer after all retries, or refuses everything.
         """
         if not prompts:
             return
@@ -165,13 +166,14 @@ class EndpointLLM:
                 state.plain.add(str(schema))
                 return completion
         if failure.kind == "busy":
-            raise self._gone(failure)
+            raise self._no_answer(failure)
         try:
             state.pace.turn(stop)
             simple = _SIMPLE._replace(max_tokens=prompt.max_tokens)
-            state.server.ask(simple, model, self._decoding, enforce_schema=False)
+            state.server.ask(simple, model, self._decoding(simple), enforce_schema=False)
         except Failure as error:
-            raise self._gone(error) from None
+            error.tries, error.in_s = failure.tries + 1, failure.in_s  # of the prompt, and this one
+            raise self._no_answer(error) from None
         return Completion(None, failure.problem)
 
     def _insist(
@@ -180,12 +182,13 @@ class EndpointLLM:
         """Ask, and ask again where that may help; raises the last `Failure`."""
         from .server import Failure
 
-        attempt = 0
+        attempt, begun_s = 0, time.monotonic()
         while True:
             state.pace.turn(stop)
             try:
-                return state.server.ask(prompt, model, self._decoding, enforce_schema=enforce_schema)
+                return state.server.ask(prompt, model, self._decoding(prompt), enforce_schema=enforce_schema)
             except Failure as failure:
+                failure.tries, failure.in_s = attempt + 1, time.monotonic() - begun_s
                 wait_s = self._wait_s(failure, attempt)
                 if wait_s is None:
                     raise
@@ -204,7 +207,7 @@ class EndpointLLM:
             return min(self.max_wait_s, self.first_wait_s * 2.0 ** min(attempt, 64))
         return failure.retry_after_s if failure.retry_after_s <= self.max_wait_s else None
 
-    def _gone(self, failure: Failure) -> GiqaError:
+    def _no_answer(self, failure: Failure) -> GiqaError:
         """The sentence that the build stops with."""
         if failure.retry_after_s is not None and failure.retry_after_s > self.max_wait_s:
             asked = (
@@ -219,15 +222,16 @@ class EndpointLLM:
                 f"the language model at {self.base_url} refuses to be asked ({failure.said}); {advice}, then {_GO_ON}"
             )
         return GiqaError(
-            f"the language model at {self.base_url} is gone ({failure.said}); start it or check the address, then "
-            f"{_GO_ON}"
+            f"the language model at {self.base_url} does not answer: {failure.tried} ({failure.said}); start it "
+            f"or check the address, then {_GO_ON}"
         )
 
-    @property
-    def _decoding(self) -> Any:
+    def _decoding(self, prompt: Prompt) -> Decoding:
         from .server import Decoding
 
-        return Decoding(_TEMPERATURE, self.seed)
+        if prompt.sampling is None:
+            return Decoding(_TEMPERATURE, self.seed)
+        return Decoding(prompt.sampling.temperature, prompt.sampling.seed)
 
     def _connected(self) -> _State:
         """The connection, opened when it is first needed, and again in a forked process."""
@@ -256,25 +260,28 @@ class EndpointLLM:
     def _only_model(self, state: _State) -> str:
         from .server import Failure
 
+        begun_s = time.monotonic()
         for attempt in range(self.retries + 1):
             state.pace.turn(threading.Event())
             try:
                 names = state.server.models()
                 break
             except Failure as failure:
+                failure.tries, failure.in_s = attempt + 1, time.monotonic() - begun_s
                 if (wait_s := self._wait_s(failure, attempt)) is None:
                     if failure.status in (404, 405, 500, 501):
                         raise GiqaError(
                             f"the server at {self.base_url} does not tell which models it has ({failure.said}); name "
                             "the one to ask, or check the address"
                         ) from None
-                    raise self._gone(failure) from None
+                    raise self._no_answer(failure) from None
                 time.sleep(wait_s)
         if len(names) != 1:
             some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
             found = f"{len(names)} ({some})" if names else "none"
             raise GiqaError(
-                f"the server at {self.base_url} was expected to offer one model, found {found}; name the one to ask"
+                f"the server at {self.base_url} was expected to offer one model, found {found}; name the one to ask "
+                "(for giqa annotate with --llm-model)"
             )
         return names[0]
 
@@ -299,11 +306,13 @@ def _checked_url(url: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise DataError(f"base_url: expected an address such as http://localhost:8000/v1, got {url!r}")
+        raise DataError(
+            f"the language model's address: expected one such as http://localhost:8000/v1, got {url!r}"
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise DataError(
-            "base_url: expected an address without a user, password or question mark, got one with them; put the "
-            "key into the environment variable that api_key_variable names"
+            "the language model's address: expected one without a user, password or question mark, "
+            "got one with them; put the key into the environment variable that api_key_variable names"
         )
     return url.rstrip("/")
 

@@ -1,4 +1,4 @@
-"""An `LLM` in this process: any causal language model of transformers, greedy and in batches."""
+"""An `LLM` in this process: any causal language model of transformers, in batches; greedy unless a prompt asks else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import DataError, GiqaError, MissingExtraError
-from .client import NOT_UNICODE, TOO_LONG, Answer, Completion, Prompt, completion_of, in_order, is_unicode
+from .client import (
+    NOT_UNICODE,
+    TOO_LONG,
+    Answer,
+    Completion,
+    Prompt,
+    Sampling,
+    completion_of,
+    in_order,
+    is_unicode,
+)
 
 # Chat templates that know these words write the same every day, and let the model answer without thinking aloud
 # first; other templates take no notice. The date is the one that Llama-3.1's own template falls back to.
@@ -114,8 +124,9 @@ class LocalLLM:
         while start < len(order):
             batch = order[start : start + self.batch_size]
             limits = [prompts[index].max_tokens for index in batch]
+            samplings = [prompts[index].sampling for index in batch]
             try:
-                completions = _generate(loaded, [tokens[index] for index in batch], limits)
+                completions = _generate(loaded, [tokens[index] for index in batch], limits, samplings)
             except (RuntimeError, MemoryError) as error:
                 if not _out_of_memory(error):
                     raise
@@ -245,9 +256,16 @@ def _token_ids(loaded: _Loaded, prompt: Prompt) -> list[int]:
     return ids
 
 
-def _generate(loaded: _Loaded, token_ids: Sequence[Sequence[int]], limits: Sequence[int]) -> list[Completion]:
+def _generate(
+    loaded: _Loaded,
+    token_ids: Sequence[Sequence[int]],
+    limits: Sequence[int],
+    samplings: Sequence[Sampling | None],
+) -> list[Completion]:
     """Completions of one batch."""
     import torch
+
+    draws = _Draws(token_ids, samplings)
 
     width = max(len(ids) for ids in token_ids)
     ids = torch.tensor([[loaded.pad_id] * (width - len(row)) + list(row) for row in token_ids])
@@ -257,6 +275,7 @@ def _generate(loaded: _Loaded, token_ids: Sequence[Sequence[int]], limits: Seque
             input_ids=ids.to(loaded.model.device),
             attention_mask=mask.to(loaded.model.device),
             max_new_tokens=max(limits),
+            logits_processor=[draws] if draws.any else None,
         )
     completions = []
     for row, limit in zip(produced[:, width:].tolist(), limits, strict=True):
@@ -266,6 +285,38 @@ def _generate(loaded: _Loaded, token_ids: Sequence[Sequence[int]], limits: Seque
         text = None if cut_off else loaded.tokenizer.decode(row[:length], skip_special_tokens=True)
         completions.append(completion_of(text, cut_off=cut_off))
     return completions
+
+
+class _Draws:
+    """Turns the likeliest token of some rows into a drawn one.
+
+    The largest of logits / temperature + Gumbel noise is a draw from their softmax (the Gumbel-max trick). Each row has
+    a random generator of its own, seeded with its prompt: what is drawn does not depend on the batch around it.
+
+    Args:
+        token_ids (`list`): of each row's prompt.
+        samplings (`list` of `Sampling` or `None`): how each row is drawn; `None` leaves it alone.
+    """
+
+    def __init__(self, token_ids: Sequence[Sequence[int]], samplings: Sequence[Sampling | None]) -> None:
+        import torch
+
+        self._rows: list[tuple[int, float, Any]] = []
+        for row, (ids, sampling) in enumerate(zip(token_ids, samplings, strict=True)):
+            if sampling is not None:
+                seed = hashlib.sha256(repr((sampling.seed, list(ids))).encode()).digest()[:8]
+                generator = torch.Generator().manual_seed(int.from_bytes(seed) >> 1)
+                self._rows.append((row, sampling.temperature, generator))
+        self.any = bool(self._rows)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        import torch
+
+        drawn = scores.float().clone()
+        for row, temperature, generator in self._rows:
+            waits = torch.empty(scores.shape[-1]).exponential_(generator=generator)
+            drawn[row] = drawn[row] / temperature - waits.log().to(scores.device)
+        return drawn
 
 
 def _out_of_memory(error: BaseException) -> bool:

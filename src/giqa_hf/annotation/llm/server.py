@@ -73,6 +73,14 @@ class Failure(Exception):
         self.retry_after_s = retry_after_s
         self.advice = advice
         self.status = status
+        self.tries = 1
+        self.in_s = 0.0
+        """How often the same was tried, and how many seconds that took; whoever tries again counts."""
+
+    @property
+    def tried(self) -> str:
+        """How often and how long, in words."""
+        return "tried once" if self.tries == 1 else f"tried {self.tries} times in {self.in_s:.0f} s"
 
 
 class Decoding(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from PIL import Image
 
 from ...errors import GiqaError, MissingExtraError
+from ...first_token import conversation, first_token_logits, word_ids
 from ..batches import Batches
 
 PROMPT_VERSION = "quality-1"
@@ -130,48 +131,12 @@ class AnswerIds(NamedTuple):
 
 
 def answer_ids(tokenizer: Any) -> AnswerIds:
-    """Find the tokens with which "Yes" and "No" start.
-
-    These are all tokens that are the word and nothing else, in whatever case and with whatever space before it. Where a
-    vocabulary has no such token, they are the first ones of the word in its usual spellings. What both answers start
-    with (a lone space, say) tells nothing and is left out.
-
-    Args:
-        tokenizer (`transformers.PreTrainedTokenizerBase`): of the model that is asked.
-
-    Returns:
-        `AnswerIds`
+    """The tokens with which "Yes" and "No" start, see `word_ids`.
 
     Raises:
         `GiqaError`: when nothing is left that tells the answers apart.
     """
-    starts = [_starts(tokenizer, word) for word in ("Yes", "No")]
-    shared = starts[0] & starts[1]
-    yes, no = (
-        (_whole_words(tokenizer, word) or start) - shared
-        for word, start in zip(("Yes", "No"), starts, strict=True)
-    )
-    if not yes or not no:
-        raise GiqaError(
-            f'{tokenizer.name_or_path}: expected a tokenizer that begins "Yes" and "No" with different tokens, found '
-            f"that both begin with {tokenizer.convert_ids_to_tokens(sorted(shared))}; choose another judge"
-        )
-    return AnswerIds(sorted(yes), sorted(no))
-
-
-def _whole_words(tokenizer: Any, word: str) -> set[int]:
-    """The tokens that are a word and nothing else."""
-    return {
-        token_id
-        for piece, token_id in tokenizer.get_vocab().items()
-        if word.lower() in piece.lower() and tokenizer.decode([token_id]).strip().lower() == word.lower()
-    }
-
-
-def _starts(tokenizer: Any, word: str) -> set[int]:
-    """The first tokens of a word's usual spellings."""
-    spellings = (word, f" {word}", word.lower(), f" {word.lower()}")
-    return {tokenizer.encode(spelling, add_special_tokens=False)[0] for spelling in spellings}
+    return AnswerIds(*word_ids(tokenizer, ("Yes", "No")))
 
 
 class _Loaded(NamedTuple):
@@ -183,36 +148,11 @@ class _Loaded(NamedTuple):
         """The probability of "Yes" for each crop, from one forward pass."""
         import torch
 
-        inputs = self.processor.apply_chat_template(
-            [_conversation(question, crop) for question, crop in zip(questions, crops, strict=True)],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            # Only with the padding on the left the last place is that of the answer, for all of them.
-            processor_kwargs={"padding": True, "padding_side": "left"},
-        ).to(self.model.device, self.model.dtype)
-        with torch.inference_mode():
-            # `generate` gives each architecture the positions that it needs under padding; a bare forward does not.
-            produced = self.model.generate(
-                **inputs,
-                max_new_tokens=1,
-                do_sample=False,
-                num_beams=1,
-                output_logits=True,
-                return_dict_in_generate=True,
-            )
-        logits = produced.logits[0].double().cpu()
+        logits = first_token_logits(self.model, self.processor, crops, questions)
         yes = logits[:, self.ids.yes].logsumexp(dim=1)
         no = logits[:, self.ids.no].logsumexp(dim=1)
         probabilities = torch.sigmoid(yes - no)  # = exp(yes) / (exp(yes) + exp(no))
         return [None if p != p else round(p, _DIGITS) for p in probabilities.tolist()]
-
-
-def _conversation(question: str, crop: Image.Image) -> list[dict[str, Any]]:
-    return [
-        {"role": "user", "content": [{"type": "image", "image": crop}, {"type": "text", "text": question}]}
-    ]
 
 
 def _load(name: str, revision: str | None, device: str | None, dtype: Dtype | None) -> _Loaded:
@@ -234,7 +174,7 @@ def _load(name: str, revision: str | None, device: str | None, dtype: Dtype | No
         processor = auto_processor.from_pretrained(name, backend="pil", **options)
         tokenizer = processor.tokenizer
         picture = Image.new("RGB", (32, 32))
-        processor.apply_chat_template(_conversation("?", picture), add_generation_prompt=True)
+        processor.apply_chat_template(conversation("?", picture), add_generation_prompt=True)
     except Exception as error:  # somebody else's files: whatever loading them raises is about them
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise GiqaError(

@@ -74,7 +74,10 @@ def consensus(
         found = [*_verdict_conflicts(name, own), *_text_conflicts(name, good)]
         new = dict(row)
         for field in TEXT_FIELDS:
-            grounded, open_points = _agree(grounded_of(row, field), [getattr(j, field) for j in good])
+            grounded, open_points = _agree(
+                grounded_of(row, field),
+                {judgement.annotator: getattr(judgement, field) for judgement in good},
+            )
             found += [Conflict(name, f"{field}: {what}", votes) for what, votes in open_points]
             new[f"{field}_regions"] = regions_of(grounded)
         conflicts += found
@@ -97,10 +100,11 @@ def _text_conflicts(name: str, own: Sequence[Judgement]) -> list[Conflict]:
 
 
 def _agree(
-    before: GroundedText, marked: Sequence[GroundedText]
+    before: GroundedText, marked: Mapping[str, GroundedText]
 ) -> tuple[GroundedText, list[tuple[str, str]]]:
-    """The regions that most annotators marked; quality and effect stay those of the row."""
-    groups = _by_span([(index, region) for index, text in enumerate(marked) for region in text.regions])
+    """The regions that most annotators marked, whose texts come by their names; quality and effect stay the row's."""
+    names = list(marked)
+    groups = _by_span([(i, region) for i, who in enumerate(names) for region in marked[who].regions])
     kept: list[Region] = []
     open_points: list[tuple[str, str]] = []
     for group in groups:
@@ -115,10 +119,10 @@ def _agree(
         boxes = [(index, box) for index, region in group for box in region.boxes_norm]
         agreed, lone = agreed_boxes(boxes, len(voters))
         if lone or not len(agreed):
-            drawn = ", ".join(
-                f"annotator {index + 1}: {np.round(box, 3).tolist()}" for index, box in lone or boxes
-            )
-            open_points.append((f"boxes of {phrase!r} differ", drawn or "none drawn"))
+            drawn = [f"{names[index]}: {np.round(box, 3).tolist()}" for index, box in lone or boxes]
+            without = voters - {index for index, _ in boxes}
+            drawn += [f"{names[index]}: no box" for index in sorted(without)]
+            open_points.append((f"boxes of {phrase!r} differ", ", ".join(drawn)))
         same = next((r for r in before.regions if r.span == span), None)
         quality, effect = (same.quality, same.effect) if same else (None, None)
         kept.append(Region(phrase, span, agreed, quality=quality, effect=effect))

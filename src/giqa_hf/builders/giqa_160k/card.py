@@ -10,7 +10,7 @@ from typing import Any
 from .contamination import KINDS
 from .licences import ANNOTATIONS, WHOLE, rows_to_publish
 from .photo_sets import PHOTOS
-from .statistics import cell, statistics_markdown
+from .statistics import cell, counted, statistics_markdown
 from .writing import DATASET
 
 CONFIGS = {"all": ("des", "vqa"), "des": ("des",), "vqa": ("vqa",)}
@@ -35,7 +35,7 @@ def render_card(dataset: Mapping[str, Any], name: str = "giqa-160k") -> str:
         f"{statistics_markdown(dataset['statistics'], name)}",
         _balance(dataset),
         _noise(dataset["noise"]),
-        _contamination(dataset["contamination"]),
+        _contamination(dataset["contamination"], dataset["overlap"] == "left out"),
         _licences(dataset["licences"], dataset["settings"]["publishable"]),
         _rebuild(dataset),
     ]
@@ -85,18 +85,20 @@ def _intro(dataset: Mapping[str, Any], name: str) -> str:
     ]
     return f"""# {name}
 
-{total["total"]:,} rows on {total["images"]:,} photos: descriptions of image quality with boxes (GIQA-DES), and
-questions with answers about it (GIQA-VQA), in the form of Grounding-IQA (arXiv 2411.17237). Made by `giqa annotate` and
-`giqa dataset build` of giqa_hf {cell(str(dataset["giqa_hf"]))} from {cell(str(dataset["corpus"]))}, with the profile
-{cell(str(dataset["profile"]))}. It is not the authors' own data, which are not published. The annotations are made by
-machine; the section on noise says how good they are.
+{counted(total["total"], "row")} on {counted(total["images"], "photo")}: descriptions of image quality
+with boxes (GIQA-DES), and questions with answers about it (GIQA-VQA), in the form of Grounding-IQA (arXiv 2411.17237).
+Made by `giqa annotate` and `giqa dataset build` of giqa_hf {cell(str(dataset["giqa_hf"]))} from
+{cell(str(dataset["corpus"]))}, with the profile {cell(str(dataset["profile"]))}. It is not the authors' own data, which
+are not published. The annotations are made by machine; the section on noise says how good they are.
 
 ```python
 import giqa_hf
 from datasets import load_dataset
 
-rows = load_dataset("giqa-160k", data_dir="this folder")  # {", ".join(configs)}
+rows = load_dataset("giqa-160k", data_dir={json.dumps(name, ensure_ascii=False)})  # the path of this folder
 ```
+
+Configurations, as the second argument: {", ".join(f'`"{config}"`' for config in configs)} (the first is the default).
 
 Boxes are `x1, y1, x2, y2`, normalised by the width and height of the upright photo, beside the clean text and the
 spans of the phrases. Columns and conventions: docs/data_format.md of giqa_hf.
@@ -145,7 +147,7 @@ records for checking by eye; `noise.json` has the numbers.
 """
 
 
-def _contamination(reports: Sequence[Mapping[str, Any]]) -> str:
+def _contamination(reports: Sequence[Mapping[str, Any]], left_out: bool) -> str:
     if not reports:
         return (
             "## Contamination\n\nNot checked against any other set (`--against`). Before measuring on a benchmark, run "
@@ -156,10 +158,17 @@ def _contamination(reports: Sequence[Mapping[str, Any]]) -> str:
         f"{' | '.join(str(report['by_surest_kind'][kind]) for kind in KINDS)} |\n"
         for report in reports
     )
+    said = (
+        "Photos of the build that are in another set too, by the surest way in which they agree. They were left out of "
+        "this dataset, in all its splits, together with those of the build that look like them "
+        "(`--leave-out-overlap`)"
+        if left_out
+        else "Photos of this dataset that are in another set too, by the surest way in which they agree. Nothing was "
+        "removed"
+    )
     return f"""## Contamination
 
-Photos of this dataset that are in another set too, by the surest way in which they agree. Nothing was removed; the
-pairs are in `{DATASET}`.
+{said}; the pairs are in `{DATASET}`.
 
 | Set | its photos | in both | {" | ".join(f"same {kind}" for kind in KINDS)} |
 |---|{"---:|" * (2 + len(KINDS))}
@@ -193,19 +202,14 @@ Each row has its terms in the column `license`. {sums[WHOLE]:,} rows may be publ
 
 
 def _rebuild(dataset: Mapping[str, Any]) -> str:
-    settings = dataset["settings"]
-    options = [f"--seed {settings['seed']}"]
-    options += [f"--{name} {settings[name]}" for name in ("validation", "test") if settings[name]]
-    options += [] if settings["balance"] else ["--no-balance"]
-    options += ["--publishable"] if settings["publishable"] else []
+    commands = "\n".join(f"    {line}" for line in dataset["commands"])
     return f"""## How to build it again
 
 `{DATASET}` holds the manifest of the build: corpus with file hashes, profile with model ids and revisions, thresholds
 and prompt versions, seeds. `{PHOTOS}` lists every photo with its id in the source, size and SHA-256. Get the corpus
-from its source, then:
+from its source, and give the folder of its photos for `PHOTOS`; then:
 
-    giqa annotate CORPUS --root PHOTOS --profile PROFILE --out build/
-    giqa dataset build build/ --out giqa-160k/ {" ".join(options)}
+{commands}
 """
 
 

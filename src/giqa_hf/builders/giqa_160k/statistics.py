@@ -177,3 +177,8 @@ def cell(text: str) -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     escaped = "".join(f"\\{c}" if c in "\\`*_{}[]()#+!|~$<>&-" else c for c in line)
     return escaped or "(none)"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, in the plural where there is not one: "1 photo", "1,200 photos"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -15,6 +15,8 @@ from ...files import atomic_write
 DATASET = "dataset.json"
 """By this file a folder is known again as one that `giqa dataset build` made."""
 SHARD_BYTES = 500_000_000
+_PATTERN_MARKS = ("*", "?", "[", "::")
+"""In a path, `datasets` takes them for a pattern or a chain of file systems: it finds nothing, or other files too."""
 _GROUP_ROWS, _GROUP_BYTES = 100, 64_000_000  # of a row group, the unit that a reader takes into memory
 
 
@@ -125,7 +127,8 @@ def staged_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
         `Path`: the folder to write to. What a killed run has left there is gone.
 
     Raises:
-        `GiqaError`: when `out` holds something else, or another run is at work on it.
+        `GiqaError`: when `out` holds something else, another run is at work on it, or `datasets` cannot open a folder
+            of that name.
     """
     out = Path(os.path.abspath(out))
     _check_place(out, overwrite)
@@ -151,6 +154,11 @@ def staged_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _check_place(out: Path, overwrite: bool) -> None:
+    if marks := [mark for mark in _PATTERN_MARKS if mark in str(out)]:
+        raise GiqaError(
+            f"{out}: expected a path that load_dataset can open, found {' and '.join(marks)} in it, which datasets "
+            "reads as a pattern; choose another --out"
+        )
     if not out.exists():
         return
     if not out.is_dir():

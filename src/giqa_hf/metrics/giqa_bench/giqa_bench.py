@@ -26,11 +26,14 @@ _INPUTS = """
 Args:
     predictions (`list` of `str`): the model's raw texts with their boxes, one per reference, in order.
     references (`list` of `dict`): rows with task, question_type, question, answer, answer_regions (a list of
-        {phrase, boxes_norm}, boxes as normalised x1, y1, x2, y2); further columns are ignored.
-    judge, similarity, box_format, matching, normalise: see `giqa_hf.metrics.giqa_bench.compute.giqa_bench`.
+        {phrase, boxes_norm}, boxes as normalised x1, y1, x2, y2), and image_id where there is one; further columns
+        are ignored.
+    judge, similarity, box_format, matching, normalise, decoding, intervals, seed, resamples: see
+        `giqa_hf.metrics.giqa_bench.compute.giqa_bench`.
 
 Returns:
-    `dict`: the nine figures, each None where it cannot be told, "counts" and "settings".
+    `dict`: the nine figures of the paper and six of boxes, each None where it cannot be told, "counts", "settings",
+    "signature", and "intervals" where they were asked for.
 
 Examples:
 
@@ -71,6 +74,7 @@ class GiqaBench(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
                         "question": datasets.Value("string"),
                         "answer": datasets.Value("string"),
                         "answer_regions": datasets.List(region),
+                        "image_id": datasets.Value("string"),
                     },
                 }
             ),
@@ -111,6 +115,10 @@ class GiqaBench(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         box_format: Any = None,
         matching: str = "hungarian",
         normalise: str = "truth",
+        decoding: str | None = None,
+        intervals: bool = False,
+        seed: int = 0,
+        resamples: int = 1000,
     ) -> dict[str, Any]:
         return giqa_bench(
             predictions,
@@ -120,4 +128,8 @@ class GiqaBench(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
             box_format=box_format,
             matching=matching,  # type: ignore[arg-type]  # checked there, with a message
             normalise=normalise,  # type: ignore[arg-type]
+            decoding=decoding,
+            intervals=intervals,
+            seed=seed,
+            resamples=resamples,
         )

@@ -39,6 +39,8 @@ class Truth(NamedTuple):
     """True boxes as they stand in the row; `stacked_boxes` checks them."""
     names: list[str]
     """One name per true box: a phrase with several boxes is several tags of one name."""
+    image: str | None
+    """The row's `image_id`; None without one."""
 
 
 class Sample(NamedTuple):
@@ -118,13 +120,18 @@ def read_truth(row: Any, number: int) -> Truth:
             raise _wrong(number, "answer_regions", "regions with a phrase and a list boxes_norm", region)
         boxes.extend(own)
         names.extend([name] * count)
-    return Truth(task, kind if task == "vqa" else None, question, answer, boxes, names)
+    image = row.get("image_id")
+    if image is not None and (isinstance(image, bool) or not isinstance(image, (str, int))):
+        raise _wrong(number, "image_id", "a string", image)
+    kind = kind if task == "vqa" else None
+    return Truth(task, kind, question, answer, boxes, names, str(image) if image not in (None, "") else None)
 
 
 def plain_row(row: Any, number: int) -> dict[str, Any]:
     """Reference `number` with what the benchmark reads and nothing else, as lists, strings and floats.
 
-    A description has the question type `""`: `evaluate` takes no None for a string inside a row.
+    A description has the question type `""`, and a row without an image's id the id `""`: `evaluate` takes no
+    None for a string inside a row.
 
     Raises:
         `DataError`: as `read_truth`, and on a box that is not finite and ordered within 0..1.
@@ -136,7 +143,7 @@ def plain_row(row: Any, number: int) -> dict[str, Any]:
         for region in row["answer_regions"] or ()
     ]
     values = (truth.task, truth.question_type or "", truth.question, truth.answer, regions)
-    return dict(zip(REFERENCE_FIELDS, values, strict=True))
+    return {**dict(zip(REFERENCE_FIELDS, values, strict=True)), "image_id": truth.image or ""}
 
 
 def stacked_boxes(truths: Sequence[tuple[int, Truth]]) -> Boxes:
@@ -156,6 +163,16 @@ def stacked_boxes(truths: Sequence[tuple[int, Truth]]) -> Boxes:
                     expected = "boxes_norm of finite numbers 0 <= x1 <= x2 <= 1 and 0 <= y1 <= y2 <= 1"
                     raise _wrong(number, f"answer_regions, box {row}", expected, box) from None
         raise
+
+
+def check_images(samples: Sequence[Sample]) -> None:
+    """Raise `DataError` when a reference does not say of which image it is."""
+    for sample in samples:
+        if sample.truth.image is None:
+            raise DataError(
+                f"references[{sample.number}], field image_id: expected in every row where intervals or sums per "
+                "image are asked for, found none; questions about one image are drawn together"
+            )
 
 
 def check_lengths(n_predictions: int, n_references: int) -> None:

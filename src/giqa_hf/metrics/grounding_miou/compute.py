@@ -16,6 +16,8 @@ from ..matching import MatchingMethod, Matrix, check_method, match_checked
 from ..overlaps import iter_overlaps
 
 Normalise = Literal["truth", "matched"]
+VERSION = 1
+"""Raised by every change that changes a number; it stands in the signature."""
 
 
 class GroundingMiou(NamedTuple):
@@ -49,21 +51,26 @@ class MiouSums:
         self._total = 0.0
         self._samples = self._scored = self._true = self._pred = self._matched = 0
 
-    def add(self, ious: Matrix) -> None:
-        """Add a sample's IoU matrix, shape (predicted, true)."""
+    def add(self, ious: Matrix) -> float:
+        """Add a sample's IoU matrix, shape (predicted, true).
+
+        Returns:
+            `float`: the sample's score, 0 also where it has no true box.
+        """
         n_pred, n_true = ious.shape
         self._samples += 1
         self._pred += n_pred
         if n_true == 0:
-            return
+            return 0.0
         self._scored += 1
         self._true += n_true
         pairs = match_checked(ious, self._matching)
-        if pairs:
-            self._matched += len(pairs)
-            self._total += sum([float(ious[pair]) for pair in pairs]) / (
-                n_true if self._by_truth else len(pairs)
-            )
+        if not pairs:
+            return 0.0
+        score = sum([ious.item(pair) for pair in pairs]) / (n_true if self._by_truth else len(pairs))
+        self._matched += len(pairs)
+        self._total += score
+        return score
 
     def result(self, attempted: bool | None = None) -> GroundingMiou:
         """The value so far.

@@ -14,6 +14,8 @@ import numpy as np
 from .lexical import LexicalJudge
 
 MAX_MARK = 4
+NO_REASON = "no reason given"
+"""Why there is no mark, where a judge gives None and no more."""
 
 
 @runtime_checkable
@@ -50,6 +52,29 @@ class BatchJudge(Judge, Protocol):
         ...
 
 
+class Verdict(NamedTuple):
+    """What one reading of a text gave: a mark, or why there is none; exactly one of the two is None."""
+
+    mark: int | None
+    """From 0 (unrelated) to 4 (says the same)."""
+    problem: str | None
+    """A short phrase without details, so that failures can be counted by it."""
+
+
+@runtime_checkable
+class DetailedJudge(Judge, Protocol):
+    """A judge that says why it failed, and may read each text several times."""
+
+    @property
+    def repeats(self) -> int:
+        """How often each text is read, at least once."""
+        ...
+
+    def judge_many(self, items: Sequence[JudgeItem]) -> Sequence[Sequence[Verdict]]:
+        """For each item, in order, `repeats` verdicts, in the order of the runs."""
+        ...
+
+
 JudgeChoice = Judge | Literal[False] | None
 """A judge, None for the lexical one, False for no judge at all."""
 
@@ -72,15 +97,34 @@ def resolve_judge(judge: JudgeChoice) -> Judge | None:
     return judge
 
 
-def marks_of(judge: Judge, items: Sequence[JudgeItem]) -> list[int | None]:
-    """The marks of `items`, in order, each checked.
+def verdicts_of(judge: Judge, items: Sequence[JudgeItem]) -> list[tuple[Verdict, ...]]:
+    """The verdicts on `items`, in order: of any judge, one per run.
 
     Raises:
-        `ValueError`: when the judge gives something else than whole numbers from 0 to 4 or None, one per
-            item.
+        `ValueError`: when the judge gives something else than whole numbers from 0 to 4 or None, another number of
+            them than there are texts, or neither or both of a mark and a problem.
     """
     if not items:
         return []
+    if not isinstance(judge, DetailedJudge):
+        return [(Verdict(mark, NO_REASON if mark is None else None),) for mark in _marks_of(judge, items)]
+    found = [tuple(Verdict(*verdict) for verdict in own) for own in judge.judge_many(items)]
+    if len(found) != len(items) or any(len(own) != judge.repeats for own in found):
+        raise ValueError(
+            f"judge {judge.name}: expected {judge.repeats} verdicts for each of {len(items)} texts, got "
+            f"{sorted({len(own) for own in found})} for {len(found)}"
+        )
+    for mark, problem in (verdict for own in found for verdict in own):
+        if (mark is None) == (problem is None):
+            raise ValueError(
+                f"judge {judge.name}: expected a mark or a problem, got {mark!r:.80}, {problem!r:.80}"
+            )
+        _checked(mark, judge)
+    return found
+
+
+def _marks_of(judge: Judge, items: Sequence[JudgeItem]) -> list[int | None]:
+    """The marks of a judge that says no more than these, each checked."""
     if isinstance(judge, BatchJudge):
         marks = list(judge.score_many(items))
     else:
@@ -89,11 +133,14 @@ def marks_of(judge: Judge, items: Sequence[JudgeItem]) -> list[int | None]:
         raise ValueError(
             f"judge {judge.name}: expected {len(items)} marks for {len(items)} texts, got {len(marks)}"
         )
-    for mark in marks:
-        whole = isinstance(mark, (int, np.integer)) and not isinstance(mark, bool)
-        if mark is not None and not (whole and 0 <= mark <= MAX_MARK):
-            raise ValueError(
-                f"judge {judge.name}: expected a whole number from 0 to {MAX_MARK}, or None when it failed, "
-                f"got {mark!r:.80}"
-            )
-    return [None if mark is None else int(mark) for mark in marks]
+    return [_checked(mark, judge) for mark in marks]
+
+
+def _checked(mark: object, judge: Judge) -> int | None:
+    whole = isinstance(mark, (int, np.integer)) and not isinstance(mark, bool)
+    if mark is not None and not (whole and 0 <= mark <= MAX_MARK):  # type: ignore[operator]  # a number by then
+        raise ValueError(
+            f"judge {judge.name}: expected a whole number from 0 to {MAX_MARK}, or None when it failed, "
+            f"got {mark!r:.80}"
+        )
+    return None if mark is None else int(mark)  # type: ignore[call-overload]  # likewise

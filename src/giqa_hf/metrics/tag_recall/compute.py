@@ -9,18 +9,18 @@ tags instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ..matching import Matrix, match_checked
+from ..matching import STRICT_MARGIN, Matrix, most_pairs
 from ..overlaps import iter_overlaps
-from .similarity import Similarity, lexical_similarity
+from .similarity import BatchSimilarity, Similarity, lexical_similarity
 
-# On a grid, IoU of exactly 1/2 is common, and rounding must not lift it over a strict threshold.
-_MARGIN = 1e-9
+VERSION = 1
+"""Raised by every change that changes a number; it stands in the signature."""
 
 
 class TagRecall(NamedTuple):
@@ -59,13 +59,22 @@ class TagRecallSums:
                 f"similarity: expected a function from two lists of names to an array, got {similarity!r:.80}"
             )
         self._similarity: Similarity = lexical_similarity if similarity is None else similarity
-        self._min_iou = iou_threshold + _MARGIN
-        self._min_similarity = similarity_threshold + _MARGIN
+        self._min_iou = iou_threshold + STRICT_MARGIN
+        self._min_similarity = similarity_threshold + STRICT_MARGIN
         self._total = 0.0
         self._samples = self._scored = self._true = self._pred = self._found = 0
 
-    def add(self, ious: Matrix, pred_names: list[str], true_names: list[str]) -> None:
-        """Add a sample: IoU matrix of shape (predicted, true) and one name per row and per column."""
+    def prepare(self, names: Iterable[str]) -> None:
+        """Tell a similarity that is faster with many names at once which ones will come."""
+        if isinstance(self._similarity, BatchSimilarity):
+            self._similarity.prepare(names)
+
+    def add(self, ious: Matrix, pred_names: list[str], true_names: list[str]) -> float:
+        """Add a sample: IoU matrix of shape (predicted, true) and one name per row and per column.
+
+        Returns:
+            `float`: the sample's recall, 0 also where it has no true box.
+        """
         n_pred, n_true = ious.shape
         if (len(pred_names), len(true_names)) != (n_pred, n_true):
             raise ValueError(
@@ -75,12 +84,14 @@ class TagRecallSums:
         self._samples += 1
         self._pred += n_pred
         if n_true == 0:
-            return
+            return 0.0
         self._scored += 1
         self._true += n_true
         found = self._found_tags(ious, pred_names, true_names)
         self._found += found
-        self._total += found / n_true
+        recall: float = found / n_true
+        self._total += recall
+        return recall
 
     def result(self, attempted: bool | None = None) -> TagRecall:
         """The value so far; `attempted` as in `MiouSums.result`."""
@@ -94,7 +105,7 @@ class TagRecallSums:
 
     def _found_tags(self, ious: Matrix, pred_names: list[str], true_names: list[str]) -> int:
         near = ious > self._min_iou
-        rows = np.flatnonzero(near.any(axis=1)).tolist()
+        rows = sorted(set(near.nonzero()[0].tolist()))
         if not rows:
             return 0
         # Only the boxes that lie right are asked for their names: 500 boxes elsewhere cost nothing.
@@ -105,10 +116,7 @@ class TagRecallSums:
                 f"similarity: expected an array of shape {(len(names), len(true_names))} for "
                 f"{len(names)} and {len(true_names)} names, got shape {alike.shape}"
             )
-        admissible = near[rows] & (alike > self._min_similarity)
-        # A pair is worth more than all IoU together, so the number of pairs comes first and IoU breaks ties.
-        worth = np.where(admissible, 1.0 + len(rows) + ious[rows], 0.0)
-        return len(match_checked(worth, "hungarian"))
+        return most_pairs(near[rows] & (alike > self._min_similarity))
 
 
 def tag_recall(
@@ -153,6 +161,7 @@ def tag_recall(
             f"{len(pred_names)} pred_names, {len(true_boxes)} true_boxes, {len(true_names)} true_names"
         )
     sums = TagRecallSums(similarity, iou_threshold, similarity_threshold)
+    sums.prepare(name for names in (*pred_names, *true_names) for name in names)
     for number, ious in enumerate(iter_overlaps(pred_boxes, true_boxes)):
         try:
             sums.add(ious, list(pred_names[number]), list(true_names[number]))

@@ -7,9 +7,9 @@ is a deterministic stand-in whose threshold of 0.5 means "the same head noun, no
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,26 @@ from ...words import DETERMINERS, PREPOSITIONS, singular, words
 
 Similarity: TypeAlias = Callable[[list[str], list[str]], npt.NDArray[Any]]
 """From N predicted and M true names to an array of shape (N, M): 1 for the same, 0 for unrelated."""
+
+
+@runtime_checkable
+class BatchSimilarity(Protocol):
+    """A `Similarity` that is faster when it hears of many names before it is asked for a few."""
+
+    def __call__(self, pred_names: list[str], true_names: list[str]) -> npt.NDArray[Any]:
+        """See `Similarity`."""
+        ...
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Get ready for these names; the answers must not depend on it."""
+        ...
+
+
+def similarity_name(similarity: Similarity) -> str:
+    """What a similarity calls itself: its `name`, else that of the function or the class."""
+    name = getattr(similarity, "name", None) or getattr(similarity, "__name__", None)
+    return name if isinstance(name, str) else type(similarity).__name__
+
 
 _HEAD_WEIGHT = 2.0
 _SPACES = re.compile(r"\s+")
@@ -43,11 +63,10 @@ def lexical_similarity(pred_names: Sequence[str], true_names: Sequence[str]) -> 
     Returns:
         `float64 array` of shape (N, M).
     """
-    found = np.zeros((len(pred_names), len(true_names)))
-    for row, pred in enumerate(pred_names):
-        for col, true in enumerate(true_names):
-            found[row, col] = 1.0 if pred == true else _name_similarity(pred, true)
-    return found
+    found = [
+        [1.0 if pred == true else _name_similarity(pred, true) for true in true_names] for pred in pred_names
+    ]
+    return np.array(found, dtype=np.float64).reshape(len(pred_names), len(true_names))
 
 
 @lru_cache(maxsize=65_536)  # names come back; bounded, so memory does not grow with the number of samples

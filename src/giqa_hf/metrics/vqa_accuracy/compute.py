@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from ..llm_score.compute import MarkSums
-from ..llm_score.judge import JudgeChoice, JudgeItem, marks_of, resolve_judge
+from ..llm_score.judge import JudgeChoice, JudgeItem, Verdict, resolve_judge, verdicts_of
+
+VERSION = 1
+"""Raised by every change that changes a number; it stands in the signature."""
 
 # A word of its own: not in "eyes", "not" or "no-one".
 _YES_NO = re.compile(r"(?<![^\W_])(?<![^\W_]['\u2019-])(yes|no)(?![^\W_]|['\u2019-][^\W_])", re.IGNORECASE)
@@ -42,17 +45,28 @@ class VqaAccuracy(NamedTuple):
     """What/Why/How questions with a mark."""
     judge_failures: int
     """What/Why/How questions without a mark; Acc (W) is the mean over the others."""
+    absent: int
+    """Of the malformed ones, those with no text at all."""
+
+
+YesNoOutcome = Literal["right", "wrong", "malformed", "absent"]
+"""What became of a Yes/No question: the last two are an answer with neither word, and no text at all."""
 
 
 class VqaAccuracySums:
     """Running sums of VQA accuracy."""
 
     def __init__(self) -> None:
-        self._yes_no = self._correct = self._malformed = self._what_why_how = 0
-        self._marks = MarkSums()
+        self._yes_no = self._correct = self._malformed = self._absent = self._what_why_how = 0
+        self.marks = MarkSums()
+        """Of the What/Why/How answers."""
 
-    def add_yes_no(self, prediction: str, answer: str) -> None:
-        """Add the answer to a Yes/No question; `ValueError` when the true `answer` holds neither word."""
+    def add_yes_no(self, prediction: str, answer: str) -> YesNoOutcome:
+        """Add the answer to a Yes/No question.
+
+        Raises:
+            `ValueError`: when the true `answer` holds neither word.
+        """
         truth = yes_or_no(answer)
         if truth is None:
             raise ValueError(
@@ -60,25 +74,30 @@ class VqaAccuracySums:
             )
         said = yes_or_no(prediction)
         self._yes_no += 1
-        self._malformed += said is None
+        if said is None:
+            self._malformed += 1
+            absent = not prediction.strip()
+            self._absent += absent
+            return "absent" if absent else "malformed"
         self._correct += said == truth
+        return "right" if said == truth else "wrong"
 
-    def add_mark(self, mark: int | None) -> None:
-        """Add the mark of a What/Why/How answer, None when the judge failed or there is none."""
+    def add_mark(self, mark: int | Sequence[Verdict] | None) -> None:
+        """Add a What/Why/How answer: its mark, its verdicts, or None when the judge failed or there is none."""
         self._what_why_how += 1
-        self._marks.add(mark)
+        self.marks.add(mark)
 
     def result(self, judge: str | None) -> VqaAccuracy:
         """The value so far."""
         acc_y = self._correct / self._yes_no if self._yes_no else None
-        acc_w = self._marks.mean
+        acc_w = self.marks.mean
         # Without a judge there is no total, also where no question asks for one: one rule, not two.
         total = None if judge is None else total_accuracy(acc_y, self._yes_no, acc_w, self._what_why_how)
-        marks = self._marks.result(judge)
+        marks = self.marks.result(judge)
         return VqaAccuracy(
             acc_y, acc_w, total,
             self._yes_no, self._correct, self._malformed, self._what_why_how,
-            judge, marks.judged, marks.failures if judge is not None else 0,
+            judge, marks.judged, marks.failures if judge is not None else 0, self._absent,
         )  # fmt: skip
 
 
@@ -162,6 +181,6 @@ def vqa_accuracy(
             raise ValueError(
                 f"sample {number}: expected question_type yes_no, what, why or how, got {kind!r:.80}"
             )
-    for mark in marks_of(chosen, items) if chosen else [None] * len(items):
-        sums.add_mark(mark)
+    for verdicts in verdicts_of(chosen, items) if chosen else [()] * len(items):
+        sums.add_mark(verdicts)
     return sums.result(chosen.name if chosen else None)

@@ -1,0 +1,99 @@
+"""A checkpoint in this process: any `AutoModelForImageTextToText` of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..checkpoint import checkpoint_identity, load_checkpoint
+from ..generate import generate_batches
+from ..score_reading import yes_probabilities
+from .asking import Asked, Reply
+
+_PHOTOS_AT_ONCE = 128
+
+
+class LocalBackend:
+    """Runs a model with transformers, greedily, in batches padded on the left.
+
+    Args:
+        model (`str`): a folder or the id of a Hub repository; safetensors only, no code of the checkpoint runs.
+        batch_size (`int`): rows per forward pass; halved when memory runs out.
+        max_new_tokens (`int`): where an answer is cut off.
+        device (`str`, *optional*): a CUDA device if there is any, or the CPU.
+        dtype (`str`, *optional*): as the weights were saved on a CUDA device, `"float32"` on the CPU.
+        with_frame (`bool`, *optional*, defaults to `True`): see `load_checkpoint`.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        batch_size: int,
+        max_new_tokens: int,
+        device: str | None = None,
+        dtype: str | None = None,
+        with_frame: bool = True,
+    ) -> None:
+        self._device = device or _best_device()
+        self._dtype = dtype or ("float32" if self._device == "cpu" else "auto")
+        self._batch_size = batch_size
+        self._max_new_tokens = max_new_tokens
+        self._identity = checkpoint_identity(model)
+        self._model, self._processor = load_checkpoint(
+            model, device=self._device, dtype=self._dtype, with_frame=with_frame
+        )
+
+    @property
+    def processor(self) -> Any:
+        """See `Backend`."""
+        return self._processor
+
+    def settings(self) -> dict[str, Any]:
+        """See `Backend`."""
+        dtype = str(self._model.dtype).removeprefix("torch.")
+        return {"model": self._identity, "backend": {"name": "transformers", "dtype": dtype}}
+
+    def execution(self) -> dict[str, Any]:
+        """See `Backend`."""
+        import torch
+
+        device = torch.cuda.get_device_name(self._device) if self._device.startswith("cuda") else self._device
+        return {"batch_size": self._batch_size, "device": device, "threads": torch.get_num_threads()}
+
+    def replies(self, asked: Asked) -> Iterator[list[Reply]]:
+        """See `Backend`."""
+        batches = generate_batches(
+            self._model,
+            self._processor,
+            asked.photo,
+            asked.prompts,
+            asked.alike_together(),
+            batch_size=self._batch_size,
+            max_new_tokens=self._max_new_tokens,
+            special_tokens=asked.special_tokens,
+        )
+        for batch in batches:
+            yield [Reply(place, said.text, cut_off=said.cut_off) for place, said in batch]
+
+    def yes_probabilities(self, asked: Asked) -> list[float | None]:
+        """P(Yes) at the first token of the answers to `asked.places`, see `score_reading.yes_probabilities`."""
+        found: list[float | None] = []
+        for start in range(0, len(asked.places), _PHOTOS_AT_ONCE):
+            places = asked.places[start : start + _PHOTOS_AT_ONCE]
+            found += yes_probabilities(
+                self._model,
+                self._processor,
+                [asked.photo(place) for place in places],
+                [asked.prompts[place] for place in places],
+                batch_size=self._batch_size,
+            )
+        return found
+
+
+def _best_device() -> str:
+    try:
+        import torch
+    except ImportError:  # `load_checkpoint` says what to install
+        return "cpu"
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,116 @@
+"""A comparison as text: the columns of Tab. 5, an interval below each figure, and what must not be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .comparing import COLUMNS, Comparison, Entry
+from .differing import RunDifference
+from .yes_no_logits import FIGURE
+
+_GAP = "  "
+OUTCOMES = ("right", "wrong", "malformed", "absent")
+PUBLISHED_NOTE = (
+    "published by the authors and not measured here: on their 100 photographs, with Llama3 as judge by a prompt, and a "
+    "name similarity, that are not published"
+)
+
+
+def compare_text(comparison: Comparison, differences: Sequence[RunDifference] = ()) -> str:
+    """The tables for a terminal.
+
+    Args:
+        comparison (`Comparison`): from `compare_runs`.
+        differences (sequence of `RunDifference`, *optional*): from `differences_from_first`.
+
+    Returns:
+        `str`: lines; 95 % intervals stand below their figures, letters behind figures lead to the notes.
+    """
+    lines = []
+    for entry, cells in zip(comparison.entries, comparison.cells, strict=True):
+        name = f"{entry.name} *" if entry.is_published else entry.name
+        row = [cells[column.key] for column in COLUMNS]
+        lines.append([name, *(cell.text + (f" {cell.mark}" if cell.mark else "") for cell in row)])
+        if any(cell.interval for cell in row):
+            ends = zip(row, COLUMNS, strict=True)
+            lines.append(["  95 %", *(_between(cell.interval, column.digits) for cell, column in ends)])
+    told = [_table(lines), *_notes(comparison)]
+    runs = [entry for entry in comparison.entries if not entry.is_published]
+    if runs:
+        told += ["", "true boxes: found, wrong, malformed (unreadable), absent", *_outcome_lines(runs)]
+    if first_tokens := _first_token_lines(runs):
+        told += ["", f"{FIGURE}, from the logits of the first token instead of the generated word:"]
+        told += first_tokens
+    if differences:
+        told += ["", f"better than {runs[0].name} by, with the 95 % interval of the paired bootstrap and p:"]
+        told += [_table(_difference_lines(differences))]
+        told += [f"{one.name}: {one.problem}" for one in differences if one.problem]
+    return "\n".join(told)
+
+
+def _table(lines: list[list[str]]) -> str:
+    """Lines below the head of Tab. 5."""
+    before = ["", *(column.task for column in COLUMNS)]
+    tasks = [c.task if c.task != last else "" for c, last in zip(COLUMNS, before, strict=False)]
+    lines = [["", *tasks], ["", *(column.title for column in COLUMNS)], *lines]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(COLUMNS) + 1)]
+    table = [
+        _GAP.join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    table.insert(2, "-" * max(map(len, table)))
+    return "\n".join(table)
+
+
+def _outcome_lines(runs: Sequence[Entry]) -> list[str]:
+    lines = []
+    for run in runs:
+        told = []
+        for task in ("des", "vqa"):
+            found = (run.scores or {})["counts"][task]["outcomes"]["Tag-Recall"]
+            told.append(f"GIQA-{task.upper()} " + ", ".join(str(found[name]) for name in OUTCOMES))
+        lines.append(f"  {run.name}: {'; '.join(told)}")
+    return lines
+
+
+def _first_token_lines(runs: Sequence[Entry]) -> list[str]:
+    lines = []
+    for run in runs:
+        found = (run.scores or {}).get("first_token")
+        if found is not None and (value := found["figures"][FIGURE]) is not None:
+            ends = found["intervals"][FIGURE]
+            between = "" if ends is None else f" ({_between((ends[0], ends[1]), 4)})"
+            counts = found["counts"]
+            lines.append(f"  {run.name}: {value:.4f}{between}, {counts['correct']} of {counts['yes_no']}, "
+                         f"{counts['undecided']} undecided")  # fmt: skip
+    return lines
+
+
+def _difference_lines(differences: Sequence[RunDifference]) -> list[list[str]]:
+    lines = []
+    for name, figures, _ in differences:
+        by, ends, p = [name], ["  95 %"], ["  p"]
+        for column in COLUMNS:
+            one, digits = figures[column.key], column.digits
+            by.append("-" if one is None else f"{one.difference:+.{digits}f}")
+            ends.append("" if one is None else f"{one.low:+.{digits - 1}f}, {one.high:+.{digits - 1}f}")
+            p.append("" if one is None else f"{one.p:.3f}")
+        lines += [by, ends, p]
+    return lines
+
+
+def _between(ends: tuple[float, float] | None, digits: int) -> str:
+    return "" if ends is None else f"{ends[0]:.{digits - 1}f}-{ends[1]:.{digits - 1}f}"
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    notes = [
+        f"{letter}: not to be compared with the others of its column: {why}"
+        for letter, why in comparison.notes.items()
+    ]
+    if any(entry.is_published for entry in comparison.entries):
+        notes.insert(0, f"*: {PUBLISHED_NOTE}")
+    return ["", *notes] if notes else []

@@ -1,0 +1,113 @@
+"""Scores of a run from its folder alone: no model, no pictures, as often as one likes, with this judge or that."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import GiqaError
+from ..files import write_json
+from ..formats import format_from_dict
+from ..metrics.giqa_bench.compute import figures_of, giqa_bench
+from ..metrics.giqa_bench.image_sums import ImageSums
+from ..metrics.llm_score.judge import JudgeChoice
+from .answers import Answer, read_answers
+from .reading import read_grounded
+from .record import ANSWERS, IMAGE_SUMS, SCORES, read_record, software
+from .run import read_references
+from .yes_no_logits import first_token_scores, read_first_tokens
+
+
+def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dict[str, Any]:
+    """Score a run, and write `scores.json` into its folder.
+
+    An answer that never came (the server failed on it, the predictions lack it) is scored as an empty one, and counted.
+
+    Args:
+        folder (`Path`): of a run.
+        judge (`Judge`, *optional*): as `giqa_bench` takes it.
+        options: further arguments of `giqa_bench`, such as `similarity`.
+
+    Returns:
+        `dict`: `figures`, `intervals`, `counts`, `settings` and `signature` as `giqa_bench` gives them; `answers`, what
+        became of every row; `judge`, `software`; `first_token`, where the run was asked for it; `matched`, for
+            predictions from elsewhere. What every image added goes into `images.json`, so that runs can be
+        compared image by image.
+
+    Raises:
+        `GiqaError`: when the folder is no run, or an unfinished one.
+    """
+    run = read_record(folder)["run"]
+    references = read_references(folder)
+    found = read_answers(folder / ANSWERS)
+    if missing := [row["id"] for row in references if row["id"] not in found]:
+        raise GiqaError(
+            f"{folder}: expected an answer to each of {len(references)} rows, {len(missing)} are missing (the first: "
+            f"{missing[0]}); run the same `giqa bench` command again, it goes on where it was"
+        )
+    answers = [found[row["id"]] for row in references]
+    box_format = format_from_dict(run["boxes"]["format"])
+    read = read_grounded(
+        box_format, [answer.text or "" for answer in answers], [answer.frame for answer in answers]
+    )
+    images = ImageSums()
+    result = giqa_bench(
+        read,
+        references,
+        judge=judge,
+        box_format=box_format,
+        decoding=_told(run),
+        intervals=True,
+        images=images,
+        **options,
+    )
+    scores = {
+        "figures": figures_of(result),
+        "intervals": result["intervals"],
+        "counts": result["counts"],
+        "settings": result["settings"],
+        "signature": result["signature"],
+        "answers": answer_counts(answers),
+        "judge": judge_settings(judge),
+        "software": software(),
+        "scored": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    if (probabilities := read_first_tokens(folder)) is not None:
+        scores["first_token"] = first_token_scores(probabilities, references)
+    if "matched" in run:  # how predictions from elsewhere were found
+        scores["matched"] = run["matched"]
+    write_json(folder / IMAGE_SUMS, images.to_dict(), indent=None)
+    write_json(folder / SCORES, scores)
+    return scores
+
+
+def answer_counts(answers: Sequence[Answer]) -> dict[str, Any]:
+    """What became of every row; `with_words`, `empty` and the failures add up to `rows`."""
+    failures = Counter(answer.problem or "no answer" for answer in answers if answer.text is None)
+    empty = sum(answer.text is not None and not answer.text.strip() for answer in answers)
+    return {
+        "rows": len(answers),
+        "with_words": len(answers) - empty - failures.total(),
+        "empty": empty,
+        "failures": dict(sorted(failures.items())),
+        "cut_off": sum(answer.cut_off for answer in answers),
+    }
+
+
+def judge_settings(judge: JudgeChoice) -> dict[str, Any] | None:
+    """What a judge says of itself beyond its name, and what showed while it was asked."""
+    told = getattr(judge, "settings", None)
+    if not callable(told):
+        return None
+    notes = getattr(judge, "notes", None)
+    return {**told(), "notes": list(notes()) if callable(notes) else []}
+
+
+def _told(run: Mapping[str, Any]) -> str | None:
+    """How a run's answers were made, for the signature."""
+    if "decoding" not in run:  # predictions from elsewhere: nobody has told
+        return None
+    return f"greedy, {run['decoding']['max_new_tokens']} new tokens, prompts {run['prompts']['style']}"
