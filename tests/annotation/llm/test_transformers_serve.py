@@ -154,8 +154,9 @@ def test_the_profile_paper_end_to_end(url, tmp_path, photo, capsys):
         "--llm-model",
         str(tiny_llm()),
     ]
-    assert main([*command, "--out", str(tmp_path / "build"), *changes]) == 0
+    assert main([*command, "--out", str(tmp_path / "build"), *changes]) == 2
     records = list(read_build(tmp_path / "build"))
     assert len(records) == 2
     assert all(record.fate.reason.startswith("no usable answer: ") for record in records)
-    assert "dropped at tags: no usable answer" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "dropped at tags: no usable answer" in said.out and "no usable answer" in said.err
