@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoProcessor
 
-from giqa_hf.benchmark import load_checkpoint
-from giqa_hf.benchmark.generate import chat_prompt
+from giqa_hf.backbones import load_checkpoint
+from giqa_hf.backbones.chat import chat_prompt
 from giqa_hf.models.giqa_tiny import architecture, pool, pretrain
 from tests.make_tiny_checkpoint import SMALLER, tiny_checkpoint
 
@@ -24,12 +24,18 @@ def processor():
 
 def test_the_loss_is_on_the_answers_and_their_end_tokens(processor):
     tokenizer = processor.tokenizer
-    ids, labels = pretrain._encode(
+    ids, labels, weights = pretrain._encode(
         tokenizer, [["How?", "Sharp."], ["Where is it?", "At row 1."]], image_tokens=25
     )
-    assert len(ids) == len(labels)
+    assert len(ids) == len(labels) == len(weights)
     assert all(label in (token, IGNORED) for token, label in zip(ids, labels, strict=True))
     assert tokenizer.decode([label for label in labels if label != IGNORED]) == " Sharp.</s> At row 1.</s>"
+    # The tokens of an answer weigh sqrt(n) together, what is not learned nothing.
+    learned = [weight for weight in weights if weight]
+    first = len(tokenizer(" Sharp.</s>").input_ids)
+    assert [bool(weight) for weight in weights] == [label != IGNORED for label in labels]
+    assert sum(learned[:first]) == pytest.approx(first**0.5)
+    assert sum(learned[first:]) == pytest.approx((len(learned) - first) ** 0.5)
     text = tokenizer.decode(ids)
     assert (
         text
@@ -41,7 +47,7 @@ def test_the_loss_is_on_the_answers_and_their_end_tokens(processor):
 
 def test_a_lesson_begins_as_a_question_does_later(processor, photo):
     """The base learns on the very tokens that fine-tuning and generation use."""
-    ids, labels = pretrain._encode(processor.tokenizer, [["How sharp is it?", "Very."]], image_tokens=25)
+    ids, labels, _ = pretrain._encode(processor.tokenizer, [["How sharp is it?", "Very."]], image_tokens=25)
     asked = processor(images=photo, text=chat_prompt(processor, "How sharp is it?"), add_special_tokens=False)
     prompt = list(np.ravel(asked["input_ids"]))
     assert ids[: len(prompt)] == prompt and set(labels[: len(prompt)]) == {IGNORED}
@@ -82,6 +88,35 @@ def test_padding_is_neither_seen_nor_learned(tmp_path, processor):
     batch = next(pretrain.batches(tmp_path, processor.tokenizer, 2, np.random.default_rng(0)))
     padding = batch["input_ids"] == processor.tokenizer.pad_token_id
     assert torch.equal(padding, batch["attention_mask"] == 0) and (batch["labels"][padding] == IGNORED).all()
+    assert not batch["weights"][padding].any()
+
+
+def test_the_loss_is_the_weighted_mean_over_what_is_learned(work, processor):
+    """Against the model's own logits: picture features spliced in, each label's loss by its weight."""
+    model = load_checkpoint(tiny_checkpoint()).model
+    ids, labels, weights = pretrain._encode(
+        processor.tokenizer, [["How?", "Sharp."], ["Why?", "Very noisy indeed."]], image_tokens=100
+    )
+    side = model.config.vision_config.hidden_size
+    batch = {
+        "features": torch.randn(1, 100, side, generator=torch.Generator().manual_seed(0)),
+        "input_ids": torch.tensor([ids]),
+        "attention_mask": torch.ones(1, len(ids), dtype=torch.long),
+        "labels": torch.tensor([labels]),
+        "weights": torch.tensor([weights]),
+    }
+    with torch.no_grad():
+        found = pretrain._loss(model, batch)
+        seen = model.model.multi_modal_projector(batch["features"])
+        embedded = model.get_input_embeddings()(batch["input_ids"])
+        embedded[batch["input_ids"] == processor.image_token_id] = seen[0]
+        logits = model(inputs_embeds=embedded, attention_mask=batch["attention_mask"]).logits[0]
+    each = [
+        (-logits[i - 1].log_softmax(-1)[label] * weight, weight)
+        for i, (label, weight) in enumerate(zip(labels, weights, strict=True))
+        if label != IGNORED
+    ]
+    assert float(found) == pytest.approx(float(sum(e for e, _ in each)) / sum(w for _, w in each), rel=1e-5)
 
 
 def test_a_training_in_miniature_gives_a_checkpoint_and_goes_on(work, tmp_path, monkeypatch, capsys):

@@ -31,16 +31,24 @@ BLOCK = 50
 """Batches that are sorted by length together."""
 
 
-def _encode(tokenizer: Any, lesson: list[list[str]], image_tokens: int) -> tuple[list[int], list[int]]:
+def _encode(
+    tokenizer: Any, lesson: list[list[str]], image_tokens: int
+) -> tuple[list[int], list[int], list[float]]:
+    """Token ids, labels, and what each label weighs in the loss.
+
+    The tokens of an answer weigh together the root of their number: a "True." is not to be lost among places.
+    """
     ids: list[int] = []
     labels: list[int] = []
+    weights: list[float] = []
     for index, (question, answer) in enumerate(lesson):
         image = f"{tokenizer.image_token * image_tokens}\n" if index == 0 else ""
         prompt = tokenizer(f"USER: {image}{question} ASSISTANT:").input_ids
         reply = tokenizer(f" {answer}</s>").input_ids
         ids += prompt + reply
         labels += [IGNORED] * len(prompt) + reply
-    return ids, labels
+        weights += [0.0] * len(prompt) + [len(reply) ** -0.5] * len(reply)
+    return ids, labels, weights
 
 
 def batches(work: Path, tokenizer: Any, size: int, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
@@ -62,15 +70,21 @@ def batches(work: Path, tokenizer: Any, size: int, rng: np.random.Generator) -> 
             block.sort(key=lambda sample: len(sample[1]))
             groups = [block[i : i + size] for i in range(0, len(block), size)]
             for group in (groups[i] for i in rng.permutation(len(groups))):
-                longest = max(len(ids) for _, ids, _ in group)
+                longest = max(len(ids) for _, ids, _, _ in group)
                 rows = [
                     (ids + [pad] * (longest - len(ids)), [1] * len(ids) + [0] * (longest - len(ids)),
-                     labels + [IGNORED] * (longest - len(labels)))
-                    for _, ids, labels in group
+                     labels + [IGNORED] * (longest - len(labels)), weights + [0.0] * (longest - len(weights)))
+                    for _, ids, labels, weights in group
                 ]  # fmt: skip
-                ids, mask, labels = (torch.tensor(column) for column in zip(*rows, strict=True))
-                seen = torch.from_numpy(np.stack([features[i] for i, _, _ in group]))
-                yield {"features": seen, "input_ids": ids, "attention_mask": mask, "labels": labels}
+                ids, mask, labels, weights = (torch.tensor(column) for column in zip(*rows, strict=True))
+                seen = torch.from_numpy(np.stack([features[i] for i, _, _, _ in group]))
+                yield {
+                    "features": seen,
+                    "input_ids": ids,
+                    "attention_mask": mask,
+                    "labels": labels,
+                    "weights": weights,
+                }
 
 
 def pretrain(
@@ -146,15 +160,23 @@ def pretrain(
 
 
 def _loss(model: Any, batch: dict[str, Any]) -> Any:
-    """The model's loss with the tower's features taken from the pool instead of the pictures."""
+    """The weighted mean loss, with the tower's features taken from the pool instead of the pictures."""
+    import torch
+
     pictures = model.model.multi_modal_projector(batch["features"].float())
     ids = batch["input_ids"]
     embeddings = model.get_input_embeddings()(ids).masked_scatter(
         (ids == model.config.image_token_id)[..., None], pictures.float()
     )
-    return model(
-        inputs_embeds=embeddings, attention_mask=batch["attention_mask"], labels=batch["labels"]
-    ).loss
+    hidden = model.model.language_model(
+        inputs_embeds=embeddings, attention_mask=batch["attention_mask"]
+    ).last_hidden_state[:, :-1]
+    labels, weights = batch["labels"][:, 1:], batch["weights"][:, 1:]
+    told = labels != IGNORED  # most tokens are the picture's and the question's: no logits for them
+    losses = torch.nn.functional.cross_entropy(
+        model.lm_head(hidden[told]).float(), labels[told], reduction="none"
+    )
+    return (losses * weights[told]).sum() / weights[told].sum()
 
 
 def _corpus(work: Path) -> list[str]:
