@@ -1,7 +1,8 @@
 """What giqa-tiny's base learns in words: to name things, to say where they are and what is wrong with them.
 
-It is told so in requests of its own: no box notation, no Yes/No question and no What/Why/How question of GIQA-VQA.
-Those are what fine-tuning teaches.
+It is told so in requests of its own: no box notation, and none of GIQA-VQA's questions, neither Yes/No nor What, Why or
+How. Claims that it is to check are statements ("Is that right? The cup is noisy."). The rest is what fine-tuning
+teaches.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PLACE_REQUEST = "Say rows and columns."
 CELL_REQUEST = "Say cells."
 CELL_SHARE = 0.6
 """Share of lessons that number the cells instead of naming row and column."""
-CHECK_REQUESTS = ("True or false?", "Check this.")
+CHECK_REQUESTS = ("Is that right?", "Check this.")
 CLAIMS_OF_FAMILY = ("The {obj} {is} {adj}.", "There is {noun} on the {obj}.", "The {obj} {shows} {noun}.")
 CLAIMS_OF_CLEAN = ("The {obj} {is} clean.", "The {obj} {has} no flaw.", "The {obj} {keeps} natural detail.")
 _ROWS_AND_COLUMNS = re.compile(r"row (\d+) column (\d+) to row (\d+) column (\d+)")
@@ -76,7 +77,7 @@ def judgements(scene: Scene, rng: np.random.Generator, grid: Grid) -> list[tuple
     for true in (True, False):
         found = claims(scene, true, rng, CLAIMS_OF_FAMILY, CLAIMS_OF_CLEAN)
         if found:
-            lesson.append((f"{pick(CHECK_REQUESTS, rng)} {said(found[0])}", f"{true}."))
+            lesson.append((f"{pick(CHECK_REQUESTS, rng)} {said(found[0])}", "Yes." if true else "No."))
     if scene.spoiled:
         thing = scene.spoiled[int(rng.integers(len(scene.spoiled)))]
         named = said(fill("the {obj}", [thing]))

@@ -36,7 +36,7 @@ def _encode(
 ) -> tuple[list[int], list[int], list[float]]:
     """Token ids, labels, and what each label weighs in the loss.
 
-    The tokens of an answer weigh together the root of their number: a "True." is not to be lost among places.
+    The tokens of an answer weigh together the root of their number: a "Yes." is not to be lost among places.
     """
     ids: list[int] = []
     labels: list[int] = []
