@@ -12,7 +12,7 @@ import torch
 
 import giqa_hf
 from giqa_hf import quickstart as module
-from giqa_hf.benchmark import load_checkpoint
+from giqa_hf.backbones import load_checkpoint
 from giqa_hf.errors import GiqaError, MissingExtraError
 from giqa_hf.metrics.giqa_bench.compute import giqa_bench
 from giqa_hf.quickstart import MADE, Settings, quickstart, table
@@ -149,7 +149,7 @@ def test_started_again_it_does_nothing_twice_and_gives_the_same(copied, done, no
 def test_perfect_answers_get_perfect_figures(copied, no_work):
     """The true answers put in the place of the model's: the way from answers to figures loses nothing but the grid."""
     processor = load_checkpoint(MINIATURE.model).processor
-    rows = to_conversations(load_rows(copied)["test"], processor.box_format, processor.frame)
+    rows = to_conversations(load_rows(copied)["test"], processor)
     (copied / "answers-after.json").write_text(
         json.dumps([turn[0]["content"] for turn in rows["completion"]])
     )

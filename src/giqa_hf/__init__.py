@@ -13,6 +13,7 @@ from ._register import register
 
 if TYPE_CHECKING:
     from . import formats
+    from .backbones import load_backbone
     from .frames import Frame
     from .grid import Grid
     from .grounded_text import GroundedText, Region
@@ -28,6 +29,7 @@ _HOME = {
     "GroundedText": "grounded_text",
     "GroundingProcessorMixin": "processing",
     "Region": "grounded_text",
+    "load_backbone": "backbones",
     "read_image": "images",
     "sft_config": "training",
     "to_conversations": "training",
@@ -40,6 +42,7 @@ __all__ = [
     "GroundingProcessorMixin",
     "Region",
     "formats",
+    "load_backbone",
     "read_image",
     "sft_config",
     "to_conversations",

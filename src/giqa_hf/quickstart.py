@@ -102,7 +102,7 @@ def quickstart(
 
 
 def _run(out: Path, settings: Settings, fresh: bool, say: Say) -> Outcome:
-    from .benchmark import load_checkpoint
+    from .backbones import load_checkpoint
 
     # Before anything is removed or written: the user may have to mend it.
     model, processor = load_checkpoint(settings.model)
@@ -227,7 +227,7 @@ def _answers(path: Path, model: Any, processor: Any, rows: Any, say: Say) -> lis
         return list(answers)
     prompts = [
         turns[0]["content"]
-        for turns in to_conversations(rows, processor.box_format, processor.frame)["prompt"]
+        for turns in to_conversations(rows, processor)["prompt"]
     ]
     progress = Progress(say, "answers")
     answers = generate(
@@ -253,7 +253,7 @@ def _train(out: Path, settings: Settings, model: Any, processor: Any, rows: Any,
     final = folder / "final"
     if (curve := _read(final / "loss_curve.json")) is not None:
         return TrainingResult(final, tuple((step, loss) for step, loss in curve), True)
-    conversations = to_conversations(rows, processor.box_format, processor.frame)
+    conversations = to_conversations(rows, processor)
     tower = getattr(model.model, "vision_tower", None)
     if tower is not None:
         tower.requires_grad_(False)  # as LLaVA-1.5 does (spec A7); and a third faster

@@ -9,12 +9,12 @@ import pytest
 
 from giqa_hf.benchmark.data import row_ids
 from giqa_hf.cli import diagnose
-from giqa_hf.errors import DataError
-from giqa_hf.formats import LlavaFormat
+from giqa_hf.errors import DataError, GiqaError
+from giqa_hf.formats import GiqaFormat, LlavaFormat
 from giqa_hf.frames import Frame
 from giqa_hf.processing import render
 from giqa_hf.schema import grounded_of
-from tests.benchmark.tiny_bench import bench_rows, make_bench
+from tests.benchmark.tiny_bench import bench_rows, family, make_bench
 
 
 def run(*arguments):
@@ -54,6 +54,26 @@ def test_a_padded_model_is_found(tmp_path, capsys):
     run(path)  # without true boxes
     out = capsys.readouterr().out.splitlines()
     assert out[-1].startswith("cannot tell: name [fractions] is ")
+
+
+def test_a_processor_says_what_the_names_do_not(tmp_path, capsys):
+    """giqa-tiny that pads: with its processor the verdict names it, and not the square that is the same."""
+    rows = bench_rows()
+    model = family("padding")
+    lines = [
+        {
+            "id": row_id,
+            "answer": render(
+                grounded_of(row, "answer"), GiqaFormat(), Frame.square_pad((row["width"], row["height"]), 336)
+            ),
+        }
+        for row_id, row in zip(row_ids(rows), rows, strict=True)
+    ]
+    path = write(tmp_path / "predictions.jsonl", lines)
+    run(path, "--references", make_bench(tmp_path / "data"), "--processor", model)
+    assert capsys.readouterr().out.endswith(f"read it with --format giqa --processor {model}\n")
+    with pytest.raises(GiqaError, match="expected a checkpoint of an image-text-to-text model"):
+        run(path, "--processor", tmp_path / "nothing")
 
 
 def test_strange_lines(tmp_path, capsys):

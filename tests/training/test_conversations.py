@@ -12,14 +12,15 @@ from PIL import Image
 from transformers import LlavaImageProcessorPil, LlavaProcessor
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from giqa_hf.benchmark.generate import chat_prompt
+from giqa_hf.backbones.chat import chat_prompt
 from giqa_hf.builders.synth.dataset import synth_rows
 from giqa_hf.errors import DataError, GiqaError
 from giqa_hf.formats import GiqaFormat, NormalizedFormat
+from giqa_hf.frames import Frame
 from giqa_hf.grid import Grid
 from giqa_hf.processing import ground_processor, load_grounding_processor
 from giqa_hf.schema import features
-from giqa_hf.training import to_conversations
+from giqa_hf.training import hidden_boxes, to_conversations
 from giqa_hf.training.conversations import TEXT_COLUMNS
 from tests.make_tiny_checkpoint import tiny_checkpoint
 
@@ -68,7 +69,8 @@ def answer_of(conversations, number=0):
 
 def test_columns_and_turns():
     made = to_conversations(dataset(row(), row(boxes=())))
-    assert made.column_names == ["image", "prompt", "completion", "length"]
+    assert made.column_names == ["image", "prompt", "completion", "length", "id", "boxes", "hidden"]
+    assert made["id"][:] == ["000000:a", "000001:a"] and made["boxes"][:] == [1, 0]
     assert made[0]["prompt"] == [{"role": "user", "content": "How is the cup?"}]
     # 0..0.5 on 20 cells are columns and rows 0..9, so the last cell is 9 * 20 + 9 = 189
     assert made[0]["completion"] == [{"role": "assistant", "content": "The [cup](<0,189>) is blurry."}]
@@ -126,7 +128,7 @@ FRAMES = [
 @pytest.mark.parametrize(("make", "cells"), FRAMES)
 def test_boxes_are_written_in_the_frame_of_the_processor(make, cells):
     processor = make(load_grounding_processor(tiny_checkpoint()))
-    made = to_conversations(dataset(row(boxes=[BOX])), processor.box_format, processor.frame)
+    made = to_conversations(dataset(row(boxes=[BOX])), processor)
     assert answer_of(made) == f"The [cup]({cells}) is blurry."
     frame = processor.frame(400, 200)
     assert cells == "<{},{}>".format(*Grid().encode(frame.to_model_norm([BOX]))[0])
@@ -140,11 +142,18 @@ HIDDEN = [
 ]
 
 
+FATE = {"drop": "left out", "keep": "written as what is left"}
+
+
 @pytest.mark.parametrize(("hidden", "boxes", "text"), HIDDEN)
 def test_boxes_that_the_model_cannot_see(hidden, boxes, text):
     processor = centre_crop(load_grounding_processor(tiny_checkpoint()))
-    made = to_conversations(dataset(row(boxes=boxes)), frame=processor.frame, hidden=hidden)
+    with pytest.warns(UserWarning, match=f"1 of {len(boxes)} boxes, in 1 of 2 rows, .* {FATE[hidden]}"):
+        made = to_conversations(
+            dataset(row(boxes=boxes), row(boxes=())), frame=processor.frame, hidden=hidden
+        )
     assert answer_of(made) == text
+    assert hidden_boxes(made) == (1, len(boxes), 1)
 
 
 def test_hidden_boxes_as_an_error_name_row_field_and_box():
@@ -190,7 +199,52 @@ def test_bad_rows_are_named(changes, message, framed, streaming):
 )
 def test_a_request_for_positions_is_spelled_out_in_the_answers_notation(box_format, prompt):
     rows = datasets.Dataset.from_list([row(question="Assess it. Write positions.")], features=features())
-    assert to_conversations(rows, box_format)[0]["prompt"][0]["content"] == prompt
+    assert to_conversations(rows, format=box_format)[0]["prompt"][0]["content"] == prompt
+
+
+TASKS = [
+    # Rows 0 and 2 describe, row 1 asks; ids are those of the whole dataset.
+    (None, ["000000:a", "000001:a", "000002:a"]),
+    ("des", ["000000:a", "000002:a"]),
+    ("vqa", ["000001:a"]),
+]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(("task", "ids"), TASKS)
+def test_one_task_of_two(task, ids, streaming):
+    rows = dataset(
+        *(row(task=name, answer=f"{n} cup.", boxes=()) for n, name in enumerate(("des", "vqa", "des")))
+    )
+    made = list(to_conversations(rows.to_iterable_dataset() if streaming else rows, task=task))
+    assert [conversation["id"] for conversation in made] == ids
+    # The text is that of its own row.
+    assert [conversation["completion"][0]["content"] for conversation in made] == [
+        f"{int(i[:6])} cup." for i in ids
+    ]
+
+
+def test_a_task_that_is_none_or_has_no_rows():
+    with pytest.raises(ValueError, match="task: expected one of des, vqa, got 'mos'"):
+        to_conversations(dataset(row()), task="mos")
+    with pytest.raises(DataError, match="task des: expected at least one row of it, found none"):
+        to_conversations(dataset(row()), task="des")
+
+
+def test_a_bad_row_of_one_task_is_named_as_in_the_whole_dataset():
+    rows = dataset(row(task="des"), row(question=" "))
+    with pytest.raises(DataError, match="row 1, field question"):
+        to_conversations(rows, task="vqa")
+
+
+def test_format_and_frame_go_before_the_backbones():
+    processor = square_pad(load_grounding_processor(tiny_checkpoint()))
+    rows = dataset(row(boxes=[BOX]))
+    assert answer_of(to_conversations(rows, processor)) == "The [cup](<105,189>) is blurry."
+    made = to_conversations(rows, processor, format=NormalizedFormat())  # y 0..0.5 becomes 0.25 + y / 2
+    assert answer_of(made) == "The [cup](<0.25,0.25,0.50,0.50>) is blurry."
+    whole = to_conversations(rows, processor, frame=lambda width, height: Frame.identity((width, height)))
+    assert answer_of(whole) == "The [cup](<5,189>) is blurry."
 
 
 def test_missing_columns():
@@ -233,7 +287,7 @@ def collated():
 
     processor = load_grounding_processor(tiny_checkpoint())
     rows = datasets.Dataset.from_list(list(synth_rows("train", 2)), features=features())
-    made = to_conversations(rows, processor.box_format, processor.frame)
+    made = to_conversations(rows, processor)
     collate = DataCollatorForVisionLanguageModeling(processor, max_length=None, completion_only_loss=True)
     return processor, made, collate([made[i] for i in range(len(made))])
 

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from giqa_hf.errors import MissingExtraError
-from giqa_hf.training import RECIPES, Recipe, recipes, sft_config
+from giqa_hf.errors import GiqaError, MissingExtraError
+from giqa_hf.training import RECIPES, Recipe, recipe_of, recipes, sft_config
+from giqa_hf.training.recipes import need_bitsandbytes, split_batch
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,9 @@ def on_devices(monkeypatch):
 
 
 def cpu(recipe, folder, **overrides):
-    """`sft_config` where there is no GPU: bfloat16 autocast needs none, but transformers asks to be told."""
+    """`sft_config` as on a machine without a GPU, also where there is one; qlora's optimizer needs one."""
+    if getattr(RECIPES.get(recipe, recipe) if isinstance(recipe, str) else recipe, "kind", "") == "qlora":
+        overrides.setdefault("optimizer", "adamw_torch")
     return sft_config(recipe, folder, use_cpu=True, **overrides)
 
 
@@ -42,7 +45,6 @@ PAPER = {
     "adam_beta1": 0.9,
     "adam_beta2": 0.999,
     "weight_decay": 0.0,
-    "bf16": True,
 }
 
 
@@ -51,6 +53,19 @@ def test_the_papers_numbers(tmp_path):
     assert {name: getattr(config, name) for name in PAPER} == PAPER
     assert config.per_device_train_batch_size * config.gradient_accumulation_steps == 64
     assert config.optim.value.startswith("adamw")
+    assert RECIPES["paper"].bf16 and RECIPES["paper"].kind == "full"
+
+
+def test_bfloat16_is_for_accelerators(tmp_path):
+    """What has no unit for it is slower by it, and coarser; who wants it says so."""
+    assert not cpu("paper", tmp_path).bf16
+    assert cpu("paper", tmp_path, bf16=True).bf16
+
+
+def test_a_machine_without_an_accelerator_computes_on_its_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+    config = sft_config("paper", tmp_path)
+    assert config.use_cpu and not config.bf16 and config.dataloader_num_workers == 0
 
 
 def test_the_warm_up_is_a_share_of_the_steps(tmp_path):
@@ -67,7 +82,7 @@ def test_nothing_is_cut_and_the_loss_is_on_the_answer(tmp_path, recipe):
     assert config.output_dir == str(tmp_path)
 
 
-@pytest.mark.parametrize("devices", [1, 2, 4, 8])
+@pytest.mark.parametrize("devices", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_global_batch_stays(tmp_path, on_devices, recipe, devices):
     on_devices(devices)
@@ -88,6 +103,11 @@ SPLITS = [
 ]
 
 
+@pytest.mark.parametrize(("devices", "split"), [(1, (16, 4)), (2, (16, 2)), (64, (1, 1))])
+def test_the_papers_batch_on_devices(devices, split):
+    assert split_batch(RECIPES["paper"], devices) == split
+
+
 @pytest.mark.parametrize(("batch", "most", "devices", "split"), SPLITS)
 def test_how_the_batch_is_split(tmp_path, on_devices, batch, most, devices, split):
     on_devices(devices)
@@ -104,9 +124,9 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, on_devices, batch, d
 
 def test_overrides_win(tmp_path):
     config = cpu(
-        "paper", tmp_path, learning_rate=3e-4, global_batch=8, bf16=False, save_steps=7, max_length=99
+        "paper", tmp_path, learning_rate=3e-4, global_batch=8, bf16=True, save_steps=7, max_length=99
     )
-    assert (config.learning_rate, config.bf16, config.save_steps, config.max_length) == (3e-4, False, 7, 99)
+    assert (config.learning_rate, config.bf16, config.save_steps, config.max_length) == (3e-4, True, 7, 99)
     assert config.per_device_train_batch_size * config.gradient_accumulation_steps == 8
     assert config.num_train_epochs == 2  # what is not overridden stays
     assert RECIPES["paper"].learning_rate == 2e-5
@@ -114,7 +134,7 @@ def test_overrides_win(tmp_path):
 
 
 def test_an_unknown_recipe_is_told_the_names(tmp_path):
-    with pytest.raises(ValueError, match="expected one of paper, tiny or a Recipe, got 'huge'"):
+    with pytest.raises(ValueError, match="expected one of paper, lora, qlora, tiny or a Recipe, got 'huge'"):
         sft_config("huge", tmp_path)
 
 
@@ -123,6 +143,34 @@ def test_an_unknown_recipe_is_told_the_names(tmp_path):
 def test_a_recipe_says_what_is_wrong_with_it(name, value):
     with pytest.raises(ValueError, match=f"expected {name} above 0, got {value}"):
         Recipe(**{"learning_rate": 1e-4, name: value})
+
+
+def test_a_kind_that_is_none():
+    with pytest.raises(ValueError, match="expected kind full, lora, qlora, got 'dora'"):
+        Recipe(learning_rate=1e-4, kind="dora")
+
+
+def test_kinds():
+    assert {name: recipe.kind for name, recipe in RECIPES.items()} == {
+        "paper": "full", "lora": "lora", "qlora": "qlora", "tiny": "full"
+    }  # fmt: skip
+    changed = recipe_of("lora", lora_rank=8, epochs=1)
+    assert (changed.lora_rank, changed.epochs, changed.lora_alpha) == (8, 1, 256) and RECIPES[
+        "lora"
+    ].lora_rank == 128
+
+
+def test_what_needs_bitsandbytes_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r'paged_adamw_8bit needs .*pip install "giqa-hf\[qlora\]"'):
+        sft_config("qlora", tmp_path)
+
+
+def test_bitsandbytes_needs_a_gpu(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+    with pytest.raises(GiqaError, match="the recipe qlora needs a GPU, found none; use the recipe lora"):
+        need_bitsandbytes("the recipe qlora")
 
 
 def test_an_unknown_argument_is_refused(tmp_path):

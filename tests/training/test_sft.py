@@ -12,13 +12,16 @@ import transformers
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
-from giqa_hf.benchmark import generate, load_checkpoint
+from giqa_hf.backbones import load_checkpoint
+from giqa_hf.benchmark import generate
 from giqa_hf.builders.synth.dataset import synth_rows
 from giqa_hf.errors import GiqaError, MissingExtraError
 from giqa_hf.processing import GroundingProcessorMixin, ground_processor
 from giqa_hf.schema import features
-from giqa_hf.training import sft_config, to_conversations, train
+from giqa_hf.training import TrainingResult, sft_config, to_conversations, train
+from giqa_hf.training.evaluation import Evaluation
 from giqa_hf.training.progress import ProgressCallback
+from giqa_hf.training.sft import check_processor, finished_training
 from tests.make_tiny_checkpoint import make_parts
 
 
@@ -47,7 +50,7 @@ def _no_warnings():
     transformers.logging.set_verbosity(verbosity)
 
 
-def run(folder, rows, callbacks=(), seed=0, **overrides):
+def run(folder, rows, callbacks=(), seed=0, evaluation=None, **overrides):
     """Train anew from the same random weights."""
     model, processor = make_parts(seed=5)
     processor = ground_processor(processor)
@@ -64,8 +67,8 @@ def run(folder, rows, callbacks=(), seed=0, **overrides):
         "use_cpu": True,
     }
     config = sft_config("tiny", folder, **arguments | overrides)
-    conversations = to_conversations(rows, processor.box_format, processor.frame)
-    return train(model, processor, conversations, config, list(callbacks))
+    conversations = to_conversations(rows, processor)
+    return train(model, processor, conversations, config, list(callbacks), evaluation=evaluation)
 
 
 def losses(result):
@@ -101,7 +104,7 @@ def test_saved_loaded_and_asked(tmp_path, rows, photo):
     )
     model, processor = load_checkpoint(str(result.checkpoint))
     assert isinstance(processor, GroundingProcessorMixin)
-    expected = to_conversations(rows, processor.box_format, processor.frame)
+    expected = to_conversations(rows, processor)
     prompts = [turns[0]["content"] for turns in expected["prompt"]]
     answers = generate(model, processor, rows["image"], prompts, max_new_tokens=80)
     assert answers == [turns[0]["content"] for turns in expected["completion"]]
@@ -141,16 +144,23 @@ def cut_state(folder):
     state.write_text(state.read_text()[:50])
 
 
+# Two rows a step and four rows: a checkpoint after step 2 ends the first epoch. Of six steps of one row, the one after
+# step 2 lies in the middle of an epoch.
+BATCHES = (2, 1)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, rows):
     torch.set_num_threads(1)
-    return run(tmp_path_factory.mktemp("undisturbed"), rows, max_steps=6)
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return {batch: run(folder / str(batch), rows, max_steps=6, global_batch=batch) for batch in BATCHES}
 
 
 @pytest.mark.usefixtures("_no_warnings")
-@pytest.mark.parametrize("damage", [None, half_saved, cut_state])
-def test_an_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, rows, undisturbed, damage):
-    saving = {"max_steps": 6, "save_strategy": "steps", "save_steps": 2}
+@pytest.mark.parametrize("damage, batch", [(None, 2), (None, 1), (half_saved, 2), (cut_state, 2)])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, rows, undisturbed, damage, batch):
+    undisturbed = undisturbed[batch]
+    saving = {"max_steps": 6, "save_strategy": "steps", "save_steps": 2, "global_batch": batch}
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, rows, [StopAfter(3)], **saving)
     assert (tmp_path / "checkpoint-2" / "trainer_state.json").exists() and not (tmp_path / "final").exists()
@@ -183,12 +193,67 @@ class Poison(TrainerCallback):
 
 def test_a_loss_that_is_no_number_stops_at_once_and_is_not_saved(tmp_path, rows):
     with pytest.raises(
-        GiqaError, match="expected a finite loss, found nan at step 3; use a smaller learning rate"
+        # two of four rows a step; a row's id is its number and its picture's
+        GiqaError,
+        match=r"a finite loss, found nan at step 3 on rows 00000\d:\S+, 00000\d:\S+; use a smaller learning rate",
     ):
         run(tmp_path, rows, [Poison(3)], max_steps=6, logging_steps=5, save_strategy="steps", save_steps=1)
     saved = sorted(path.name for path in tmp_path.glob("checkpoint-*"))
     assert saved == ["checkpoint-1", "checkpoint-2"] and not (tmp_path / "final").exists()
     assert all(tensor.isfinite().all() for tensor in weights(tmp_path / "checkpoint-2").values())
+
+
+def test_the_best_checkpoint_is_the_result(tmp_path, rows, monkeypatch):
+    """Figures as given: step 2 is the best, and its weights are those that are saved in the end."""
+    figures = iter([{"DES mIoU": None, "VQA Acc (Y)": 0.2}, {"DES mIoU": 0.3, "VQA Acc (Y)": 0.1},
+                    {"DES mIoU": 0.1, "VQA Acc (Y)": 0.4}])  # fmt: skip
+    monkeypatch.setattr("giqa_hf.training.trainer.evaluate_model", lambda *_: next(figures))
+    options = {
+        "save_strategy": "steps",
+        "save_steps": 1,
+        "eval_strategy": "steps",
+        "eval_steps": 1,
+        "max_steps": 3,
+    }
+    result = run(
+        tmp_path, rows, evaluation=Evaluation(rows, ("?",) * 4, 4), metric_for_best_model="DES mIoU",
+        greater_is_better=True, save_total_limit=2, **options,
+    )  # fmt: skip
+    assert result.best_step == 2
+    assert result.evaluations == (  # what cannot be told is not in the log
+        {"VQA Acc (Y)": 0.2, "step": 1},
+        {"DES mIoU": 0.3, "VQA Acc (Y)": 0.1, "step": 2},
+        {"DES mIoU": 0.1, "VQA Acc (Y)": 0.4, "step": 3},
+    )
+    kept = {path.name for path in tmp_path.glob("checkpoint-*")}
+    assert kept == {"checkpoint-2", "checkpoint-3"}  # of two the best and the last one
+    best, final = weights(tmp_path / "checkpoint-2"), weights(result.checkpoint)
+    assert all(torch.equal(best[name], final[name]) for name in final)
+    assert not all(
+        torch.equal(tensor, final[name]) for name, tensor in weights(tmp_path / "checkpoint-3").items()
+    )
+    again = finished_training(tmp_path)
+    assert again == TrainingResult(result.checkpoint, result.loss_curve, True, result.evaluations, 2)
+
+
+def processor_with(**changes):
+    processor = make_parts()[1]
+    for name, value in changes.items():
+        setattr(processor.tokenizer, name, value)
+    return processor
+
+
+BAD_PROCESSORS = [
+    (lambda: object(), "expected one of an image-text-to-text model, with a tokenizer, found object"),
+    (lambda: processor_with(padding_side=None), "a tokenizer with a padding side, left or right, found None"),
+    (lambda: processor_with(pad_token=None, eos_token=None), "a token to pad with, found none"),
+]
+
+
+@pytest.mark.parametrize("make, message", BAD_PROCESSORS)
+def test_a_processor_that_cannot_pad(make, message):
+    with pytest.raises(GiqaError, match=message):
+        check_processor(make())
 
 
 def test_a_learning_rate_far_too_large_is_found(tmp_path, rows):

@@ -1,21 +1,24 @@
 """`giqa bench`: a model through GIQA-Bench, runs beside each other, and the bench by people.
 
 `giqa bench MODEL` runs and scores a model; `compare` puts runs beside each other; `score` scores a run again, or
-predictions that were made elsewhere; `ablation` repeats one of the paper's on a model of one's own; `export` gives rows
-to Label Studio, and `import` takes the work of several people back.
+predictions that were made elsewhere; `scores` reads quality scores of photos; `ablation` repeats one of the paper's on
+a model of one's own; `export` gives rows to Label Studio, and `import` takes the work of several people back.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from . import bench_ablation, bench_humans
+from . import bench_ablation, bench_humans, bench_scores
+
+if TYPE_CHECKING:
+    from ..metrics.llm_score.judge import JudgeChoice
 
 _RUN = "run-model"  # what stands for MODEL inside; nobody needs to type it
-_ACTIONS = (_RUN, "compare", "score", "ablation", "export", "import")
+_ACTIONS = (_RUN, "compare", "score", "scores", "ablation", "export", "import")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -23,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "bench",
         help="a model through GIQA-Bench; runs beside each other; a bench by people",
-        usage="giqa bench MODEL --data DATA --out RUN  |  giqa bench {compare,score,ablation,export,import} ...",
+        usage="giqa bench MODEL --data DATA --out RUN  |  giqa bench {compare,score,scores,ablation,export,import} ...",
     )
     # A model is named where an action may stand: what is no action is the beginning of a run.
     parse = parser.parse_known_args
@@ -37,6 +40,7 @@ def add_parser(subparsers: Any) -> None:
     _add_run(actions)
     _add_compare(actions)
     _add_score(actions)
+    bench_scores.add_action(actions)
     bench_ablation.add_action(actions)
     bench_humans.add_actions(actions)
 
@@ -125,6 +129,10 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", default="lexical", help="lexical (default), none, the address of a server, or a "
                         "language model's folder or Hub id")  # fmt: skip
     parser.add_argument("--judge-model", help="the judge's name at its server")
+    parser.add_argument("--judge-repeats", type=int, metavar="N", help="how often it reads each text (default: 1); "
+                        "with more, the spread of its readings is shown")  # fmt: skip
+    parser.add_argument("--judge-max-tokens", type=int, metavar="N", help="limit on its answer (default: 256); a model "
+                        "that thinks aloud needs some thousands")  # fmt: skip
 
 
 def run_model(args: argparse.Namespace) -> None:
@@ -150,9 +158,10 @@ def run_model(args: argparse.Namespace) -> None:
         device=args.device,
         dtype=args.dtype,
     )
+    judge = _judge(out, args)
     _quiet()
     run_benchmark(settings, out, say=_say)
-    _score(out, args)
+    _score(out, judge)
 
 
 def run_score(args: argparse.Namespace) -> None:
@@ -166,9 +175,10 @@ def run_score(args: argparse.Namespace) -> None:
                 f"{args.scored}: expected no {', '.join(given)} with a run, which has its own; leave it out, or give "
                 "a file of predictions"
             )
-        _score(args.scored, args)
+        _score(args.scored, _judge(args.scored, args))
         return
     out = args.out or Path("runs") / args.scored.stem
+    judge = _judge(out, args)
     _quiet()
     import_predictions(
         args.scored,
@@ -181,7 +191,7 @@ def run_score(args: argparse.Namespace) -> None:
         box_format=args.format,
         say=_say,
     )
-    _score(out, args)
+    _score(out, judge)
 
 
 def run_compare(args: argparse.Namespace) -> None:
@@ -200,13 +210,25 @@ def run_compare(args: argparse.Namespace) -> None:
         print(f"page: {args.html}")
 
 
-def _score(folder: Path, args: argparse.Namespace) -> None:
+def _judge(folder: Path, args: argparse.Namespace) -> JudgeChoice:
+    """Made before the model runs, so that options which cannot be are told at once; it loads nothing yet."""
+    from ..benchmark.judges import judge_of
+
+    return judge_of(
+        args.judge,
+        folder,
+        model=args.judge_model,
+        repeats=args.judge_repeats,
+        max_tokens=args.judge_max_tokens,
+    )
+
+
+def _score(folder: Path, judge: JudgeChoice) -> None:
     from ..benchmark.compare_text import compare_text
     from ..benchmark.comparing import compare_runs
-    from ..benchmark.judges import judge_of
     from ..benchmark.scoring import score_run
 
-    scores = score_run(folder, judge=judge_of(args.judge, folder, model=args.judge_model))
+    scores = score_run(folder, judge=judge)
     print(compare_text(compare_runs([folder])))
     told = scores["answers"]
     failed = sum(told["failures"].values())

@@ -1,4 +1,4 @@
-"""`giqa dataset`: make giqa-160k from a build, and see that two sets share no photo."""
+"""`giqa dataset`: make giqa-160k from a build, see that two sets share no photo, write rows for other trainers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GiqaError
+from . import dataset_export
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser(
-        "dataset", help="make a dataset from a build of `giqa annotate`, or check one"
+        "dataset", help="make a dataset from a build of `giqa annotate`, check one, or export one"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -52,6 +53,7 @@ def add_parser(subparsers: Any) -> None:
     check.add_argument("--against", type=Path, required=True, metavar="FOLDER", help="the other one")
     check.add_argument("--json", type=Path, metavar="FILE", help="write all pairs there")
     check.set_defaults(run=run_check)
+    dataset_export.add_action(commands)
 
 
 def run_build(args: argparse.Namespace) -> None:

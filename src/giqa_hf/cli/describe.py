@@ -65,7 +65,8 @@ def run(args: argparse.Namespace) -> None:
 
 def describe(image: Any, checkpoint: str, question: str) -> Any:
     """Ask a checkpoint about a picture; boxes come back normalised by the picture."""
-    from ..benchmark import generate, load_checkpoint
+    from ..backbones import load_checkpoint
+    from ..benchmark import generate
     from ..quickstart import quiet
 
     quiet()

@@ -23,6 +23,11 @@ def add_parser(subparsers: Any) -> None:
         metavar="DATA",
         help="giqa-bench, giqa-synth, or a folder of rows: sizes and true boxes",
     )
+    parser.add_argument(
+        "--processor",
+        metavar="MODEL",
+        help="folder or Hub id of the model's processor: the picture that it makes is tried too",
+    )
     parser.add_argument("--split", help="split of the data (default: test, or the only one)")
     parser.add_argument("--limit", type=int, help="only the first rows of the data")
     parser.set_defaults(run=run)
@@ -33,7 +38,10 @@ def run(args: argparse.Namespace) -> None:
     from ..benchmark.data import load_bench_data
     from ..benchmark.diagnose import diagnose, diagnosis_text
     from ..benchmark.predictions import match_predictions, read_predictions
+    from ..benchmark.reading import load_processor
 
+    processor = None if args.processor is None else load_processor(args.processor)
+    name = args.processor or ""
     lines = read_predictions(args.predictions)
     if args.references is None:
         given = [line.get("answer", line.get("prediction")) for line in lines]
@@ -43,9 +51,10 @@ def run(args: argparse.Namespace) -> None:
                 f"{args.predictions}: expected a field answer with words, found none in {len(lines)} lines; write "
                 '{"id": ..., "answer": ...}'
             )
-        print(diagnosis_text(diagnose(answers)))
+        print(diagnosis_text(diagnose(answers, processor=processor, processor_name=name)))
         return
     rows = load_bench_data(args.references, args.split, args.limit).rows
     matched = match_predictions(lines, rows, where=str(args.predictions))
     pairs = [(text, row) for text, row in zip(matched.texts, rows, strict=True) if text is not None]
-    print(diagnosis_text(diagnose([text for text, _ in pairs], [row for _, row in pairs])))
+    answers, matching = [text for text, _ in pairs], [row for _, row in pairs]
+    print(diagnosis_text(diagnose(answers, matching, processor=processor, processor_name=name)))

@@ -29,6 +29,7 @@ from .recipes import RECIPES, sft_config
 from .sft import train
 
 SYNTH: Final = "giqa-synth"
+_WHOLE: Final = tuple(name for name, recipe in RECIPES.items() if recipe.kind == "full")  # no adapters here
 _ANSWER_TOKENS = 320  # of giqa-tiny, whose context is 1024
 
 
@@ -109,7 +110,7 @@ class AblationSettings:
             train.
         bench (`str`, *optional*, defaults to `"giqa-synth"`): what is measured on, see `load_bench_data`.
         train_scenes (`int`, *optional*, defaults to `2800`): pictures of giqa-synth to tune on.
-        recipe (`str`, *optional*, defaults to `"tiny"`): one of `RECIPES`.
+        recipe (`str`, *optional*, defaults to `"tiny"`): one of `RECIPES` that trains all weights.
         seed (`int`, *optional*, defaults to `0`): of giqa-synth's train pictures and of the training.
         limit (`int`, *optional*): only the first rows of the benchmark.
         own_arms (`tuple` of pairs): names and dataset folders to tune on, instead of the ablation's own arms.
@@ -129,7 +130,7 @@ class AblationSettings:
     own_arms: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for name, value, choices in (("ablation", self.name, ABLATIONS), ("recipe", self.recipe, RECIPES)):
+        for name, value, choices in (("ablation", self.name, ABLATIONS), ("recipe", self.recipe, _WHOLE)):
             if value not in choices:
                 raise DataError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
         if self.train_scenes < 2 or self.train_scenes % 2:
@@ -191,7 +192,7 @@ def _tuned(settings: AblationSettings, arm: Arm, out: Path, say: Say) -> str:
     """The arm's checkpoint, tuned unless an earlier start has done it."""
     import torch
 
-    from ..benchmark.checkpoint import load_checkpoint
+    from ..backbones import load_checkpoint
     from .progress import ProgressCallback
 
     folder = out / "checkpoints" / arm.name
@@ -208,7 +209,7 @@ def _tuned(settings: AblationSettings, arm: Arm, out: Path, say: Say) -> str:
         settings.recipe, folder, seed=settings.seed, disable_tqdm=True, logging_steps=0.02, save_steps=100,
         save_total_limit=1, dataloader_pin_memory=torch.cuda.is_available(),
     )  # fmt: skip
-    conversations = to_conversations(rows, processor.box_format, processor.frame)
+    conversations = to_conversations(rows, processor)
     callbacks = [ProgressCallback(Progress(say, "steps"))]
     return str(train(model, processor, conversations, config, callbacks).checkpoint)
 

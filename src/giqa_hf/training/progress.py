@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from transformers import TrainerCallback
+
+from ..progress import Say
 
 
 class ProgressCallback(TrainerCallback):
@@ -21,3 +23,25 @@ class ProgressCallback(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """See `TrainerCallback`."""
         self.tell(state.global_step, state.max_steps)
+
+
+class EvaluationCallback(TrainerCallback):
+    """Says the figure that the best checkpoint is chosen by, at every evaluation.
+
+    Args:
+        say (`callable`): takes a line.
+        metric (`str`, *optional*): the figure; without one nothing is said.
+    """
+
+    def __init__(self, say: Say, metric: str | None) -> None:
+        self.say = say
+        self.metric = metric
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """See `TrainerCallback`."""
+        if self.metric is None:
+            return
+        figures: Mapping[str, float] = kwargs.get("metrics") or {}
+        value = figures.get(f"eval_{self.metric}")
+        told = "not available (no box was written)" if value is None else f"{value:.4f}"
+        self.say(f"      step {state.global_step}, held-out rows: {self.metric} {told}")

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from giqa_hf.benchmark import load_checkpoint
+from giqa_hf.backbones import load_checkpoint
 from giqa_hf.errors import GiqaError, MissingExtraError
 from giqa_hf.processing import GroundingProcessorMixin
 from tests.make_tiny_checkpoint import tiny_checkpoint
@@ -172,7 +172,7 @@ def test_a_hub_id_while_offline():
 def test_a_hub_id_without_a_network(tmp_path):
     """One try and one sentence: transformers alone tries for a minute, and says so twelve times."""
     code = (
-        "from giqa_hf.benchmark import load_checkpoint\n"
+        "from giqa_hf.backbones import load_checkpoint\n"
         "import huggingface_hub.utils._http as http\n"
         "tries = []\n"
         "send = http.httpx2.Client.send if hasattr(http, 'httpx2') else http.httpx.Client.send\n"

@@ -1,0 +1,129 @@
+"""The files of a checkpoint: where they are, which ones they are, and what they say before any weight is read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import GiqaError
+
+# What a Hub repository holds for us: no pickles, no folders, no second copy of the weights under Mistral's names.
+_WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+_UNWANTED = ["*/*", "consolidated*"]
+_DECISIVE = (".json", ".safetensors", ".jinja", ".model", ".txt")
+_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
+
+
+@contextlib.contextmanager
+def explained_loading(name_or_path: str) -> Iterator[None]:
+    """Turn whatever loading a checkpoint's files raises into one sentence."""
+    try:
+        yield
+    except GiqaError:
+        raise
+    except Exception as error:  # somebody else's files: whatever loading them raises is about them
+        raise GiqaError(
+            f"{name_or_path}: expected a checkpoint of an image-text-to-text model with its processor, found one that "
+            f"does not load ({first_line(error)}); choose another"
+        ) from error
+
+
+def checkpoint_identity(name_or_path: str, revision: str | None = None) -> dict[str, str]:
+    """Which checkpoint it is, whatever it is called: the commit of a Hub repository, or a digest of a folder's files.
+
+    Errors are those of `load_checkpoint`.
+    """
+    folder = Path(checkpoint_folder(name_or_path, revision))
+    if not Path(name_or_path).expanduser().is_dir():
+        return {"name": name_or_path, "revision": folder.name}  # of a snapshot in the Hub's cache
+    whole = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _DECISIVE:
+            with path.open("rb") as file:
+                whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+    return {"name": Path(name_or_path).expanduser().resolve().name, "sha256": whole.hexdigest()}
+
+
+def checkpoint_folder(name_or_path: str, revision: str | None = None) -> str:
+    """The checkpoint's folder on this machine, downloaded if need be, with weights that may be opened.
+
+    Args:
+        name_or_path (`str`): a folder that `save_pretrained` wrote, or the id of a Hub repository.
+        revision (`str`, *optional*): commit, branch or tag of the repository; the newest commit if not given.
+
+    Raises:
+        `GiqaError`: when there is no such checkpoint, or it has no weights as safetensors.
+    """
+    folder = Path(name_or_path).expanduser()
+    if not folder.is_dir():
+        if folder.exists() or not _HUB_ID.fullmatch(name_or_path):
+            raise GiqaError(
+                f"{name_or_path}: expected the folder of a checkpoint or the id of a Hub repository, found "
+                f"{'a file' if folder.exists() else 'no such folder'}; check the path"
+            )
+        folder = Path(_downloaded(name_or_path, revision))
+    if not (folder / "config.json").is_file():
+        raise GiqaError(
+            f"{name_or_path}: expected the folder of a checkpoint, found no config.json in it; give the folder that "
+            "save_pretrained wrote"
+        )
+    if not any(folder.glob("*.safetensors")):
+        pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt*"))
+        raise GiqaError(
+            f"{name_or_path}: expected weights as *.safetensors, found "
+            + ("only pickled ones, which can run any code when opened" if pickled else "none")
+            + "; save the model again with save_pretrained"
+        )
+    return str(folder)
+
+
+def model_type_of(folder: str) -> str | None:
+    """What config.json calls the kind of model; `None` when it does not say."""
+    with explained_loading(folder):
+        config: Any = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    said = config.get("model_type") if isinstance(config, dict) else None
+    return said if isinstance(said, str) else None
+
+
+def parameters_of(folder: str) -> int:
+    """How many weights a folder's files hold, by their headers."""
+    from safetensors import safe_open
+
+    count = 0
+    with explained_loading(folder):
+        for path in Path(folder).glob("*.safetensors"):
+            with safe_open(path, framework="numpy") as file:
+                count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no dict)
+    return count
+
+
+def first_line(error: BaseException) -> str:
+    """An error's message, or its kind, for the middle of a sentence."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _downloaded(repo_id: str, revision: str | None) -> str:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder: str = snapshot_download(
+            repo_id, revision=revision, allow_patterns=_WANTED, ignore_patterns=_UNWANTED
+        )
+    except LocalEntryNotFoundError:
+        raise GiqaError(
+            f"{repo_id}: expected a folder of that name, or a repository in the Hub's cache, found neither, and the "
+            "Hub cannot be reached; check the path or the network"
+        ) from None
+    except HfHubHTTPError as error:
+        raise GiqaError(
+            f"{repo_id}: expected a folder of that name, or a repository on the Hub that you may read, found neither "
+            f"({first_line(error)}); check the name, or log in with  hf auth login"
+        ) from None
+    return folder

@@ -1,0 +1,146 @@
+"""The rows that a model is tuned on, and those that are held out of them to watch it by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import DataError, GiqaError
+
+SYNTH = "giqa-synth"
+_MOST_HELD_OUT = 0.1
+
+
+class Split(NamedTuple):
+    """Numbers of the rows to tune on, and of rows of other pictures to watch the model by."""
+
+    train: list[int]
+    held_out: list[int]
+
+
+def load_rows(name: str, split: str = "train", limit: int | None = None) -> Any:
+    """Load rows to tune on.
+
+    Args:
+        name (`str`): `"giqa-160k"`, `"giqa-synth"`, the folder of a dataset, or a dataset of the Hub.
+        split (`str`, *optional*, defaults to `"train"`): of it.
+        limit (`int`, *optional*): only the first rows.
+
+    Returns:
+        `datasets.Dataset`
+
+    Raises:
+        `DataError`: when there is no such data, or rows have no pictures.
+    """
+    import datasets
+    from datasets.exceptions import DatasetGenerationError
+
+    if limit is not None and limit < 1:
+        raise DataError(f"limit: expected at least 1, got {limit}")
+    folder = Path(name).expanduser()
+    options: dict[str, Any] = {}
+    if name == SYNTH and split == "train":
+        options = {"test_scenes": 0}  # not drawn for nothing
+    try:
+        rows = datasets.load_dataset(str(folder) if folder.is_dir() else name, split=split, **options)
+    except GiqaError:
+        raise
+    except Exception as error:  # files, the Hub, the network: datasets has an error of its own for each
+        cause = error.__cause__
+        if isinstance(error, DatasetGenerationError) and isinstance(cause, GiqaError):
+            raise cause from None  # such as scikit-image, which is not installed
+        words = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise DataError(
+            f"{name}: expected giqa-160k, {SYNTH}, the folder of a dataset or one on the Hub, with a split {split}, "
+            f"found none that can be opened ({words}); check name and split"
+        ) from error
+    if limit is not None:
+        rows = rows.select(range(min(limit, len(rows))))
+    _check_pictures(name, rows)
+    return rows
+
+
+def hold_out(rows: Any, *, count: int | None = None, share: float | None = None, seed: int = 0) -> Split:
+    """Hold some pictures out, with all their rows.
+
+    Args:
+        rows (`datasets.Dataset`): of the schema.
+        count (`int`, *optional*): about so many rows: whole pictures until there are as many, but never more than a
+            tenth of all pictures (and one at least); 0 holds out nothing.
+        share (`float`, *optional*): of the pictures instead, above 0 and below 1.
+        seed (`int`, *optional*, defaults to `0`): of the choice.
+
+    Returns:
+        `Split`
+
+    Raises:
+        `DataError`: when the numbers cannot be, or nothing would be left to tune on.
+    """
+    if share is not None and not 0 < share < 1:
+        raise DataError(f"eval share: expected a number above 0 and below 1, got {share}")
+    if count is not None and count < 0:
+        raise DataError(f"eval rows: expected 0 or more, got {count}")
+    if share is None and not count:
+        return Split(list(range(len(rows))), [])
+    names = rows["image_id"][:]
+    images = list(dict.fromkeys(names))
+    order = np.random.default_rng([seed, 17]).permutation(len(images))
+    if share is not None:
+        chosen = {images[i] for i in order[: max(1, round(len(images) * share))]}
+    else:
+        chosen = _enough(names, [images[i] for i in order], count or 0)
+    if len(chosen) == len(images):
+        raise DataError(
+            f"data: expected rows of at least two pictures, one to hold out, found {len(images)}; give more rows, or "
+            "hold out none with --eval-rows 0"
+        )
+    held_out = [n for n, name in enumerate(names) if name in chosen]
+    return Split([n for n, name in enumerate(names) if name not in chosen], held_out)
+
+
+def _enough(names: list[str], images: list[str], count: int) -> set[str]:
+    """The first pictures that have so many rows together, a tenth of them at most."""
+    rows_of: dict[str, int] = {}
+    for name in names:
+        rows_of[name] = rows_of.get(name, 0) + 1
+    chosen: set[str] = set()
+    found = 0
+    for image in images[: max(1, int(_MOST_HELD_OUT * len(images)))]:
+        if found >= count:
+            break
+        chosen.add(image)
+        found += rows_of[image]
+    return chosen
+
+
+def _check_pictures(name: str, rows: Any) -> None:
+    import datasets
+
+    if "image" not in rows.column_names:
+        raise DataError(
+            f"{name}: expected rows of giqa_hf.schema with a column image, found {', '.join(rows.column_names)}; give "
+            "another dataset"
+        )
+    if not len(rows):
+        raise DataError(f"{name}: expected at least one row, found none; give another dataset or split")
+    stored = (
+        rows.select_columns(["image"]).with_format("arrow").cast_column("image", datasets.Image(decode=False))
+    )
+    empty = 0
+    first = None
+    start = 0
+    for batch in stored.iter(batch_size=1000):
+        column = batch["image"].combine_chunks()
+        parts = (column.field("bytes").is_valid(), column.field("path").is_valid())
+        there = np.logical_or(*(np.asarray(part) for part in parts)) & np.asarray(column.is_valid())
+        if not there.all():
+            first = start + int(np.flatnonzero(~there)[0]) if first is None else first
+            empty += int((~there).sum())
+        start += len(there)
+    if empty:
+        raise DataError(
+            f"{name}: expected a picture in every row, found none in {empty} of {len(rows)} rows (the first: row "
+            f"{first}); build the data again"
+        )
