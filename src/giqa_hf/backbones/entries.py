@@ -109,7 +109,7 @@ _QWEN3_8B = Size(
 )
 _GIQA_TINY = Size(
     parameters=4_920_384,
-    frozen=0,
+    frozen=3_021_312,
     targeted=1_622_016,
     target_sides=13_824,
     layers=4,
@@ -242,7 +242,7 @@ GIQA_TINY = Backbone(
     vision="model.vision_tower",
     connector="model.multi_modal_projector",
     language="model.language_model",
-    frozen={"full": (), "lora": ("model.vision_tower", "model.multi_modal_projector")},
+    frozen={"full": ("model.vision_tower",), "lora": ("model.vision_tower", "model.multi_modal_projector")},
     lora_targets=_LLAMA_TARGETS,
     size=_GIQA_TINY,
     dtype="float32",

@@ -61,7 +61,7 @@ def load_backbone(
     checkpoint: str | None = None,
     revision: str | None = None,
     device: str | None = None,
-    dtype: str = "auto",
+    dtype: str | None = None,
     quantization: Quantization | None = None,
     chat_template: str | None = None,
 ) -> LoadedBackbone:
@@ -79,9 +79,11 @@ def load_backbone(
         revision (`str`, *optional*): commit, branch or tag of the Hub repository.
         device (`str`, *optional*): such as `"cuda:1"`. Without one the model is on the CPU, from where a trainer takes
             it; in fewer bits it is loaded onto the current accelerator.
-        dtype (`str`, *optional*, defaults to `"auto"`): of the weights: `"auto"` is the entry's on a machine with an
-            accelerator (bfloat16 for all but giqa-tiny, also where the checkpoint is float16, which overflows in
-            training), and float32 without.
+        dtype (`str`, *optional*): of the weights. Without it they are float32, as all that is trained has to be (on
+            bfloat16 a step at the paper's rate is lost in rounding), or with `quantization` as by `"auto"`: the
+            entry's on a machine with an accelerator (bfloat16 for all but giqa-tiny, also where the checkpoint is
+            float16, which overflows in training), and float32 without. For LoRA, whose own matrices are float32
+            whatever the rest is, and for use, `"auto"` takes half the memory.
         quantization (`str`, *optional*): `"4bit"` (NF4, with its scales quantised too) or `"8bit"`, of the matrices of
             the language model's layers, for QLoRA; needs the extra "qlora" and an accelerator.
         chat_template (`str`, *optional*): a Jinja text, or the file that holds one.
@@ -107,6 +109,8 @@ def load_backbone(
         import transformers  # noqa: F401  # to say what is missing before anything is downloaded
     except ImportError:
         raise MissingExtraError("loading a model", "models") from None
+    if dtype is None:
+        dtype = "float32" if quantization is None else "auto"
     if dtype == "auto":
         dtype = entry.dtype if torch.cuda.is_available() else "float32"
     bits = _bits(quantization, entry, dtype)

@@ -74,7 +74,7 @@ def estimate_memory(
     device_batch: int = 1,
     tokens: int | None = None,
     gradient_checkpointing: bool = True,
-    lora_rank: int = 16,
+    lora_rank: int = 128,
     devices: int = 1,
 ) -> MemoryEstimate:
     """How much memory each device needs.
@@ -84,12 +84,12 @@ def estimate_memory(
         recipe_kind (`str`): `"full"`, `"lora"`, `"qlora"`, or `"inference"`.
         parameters (`int`, *optional*): weights of the checkpoint, if it is another than the entry's (see
             `files.parameters_of`); all counts are scaled to it.
-        dtype (`str`, *optional*): of the weights; the entry's if not given. `"float32"` is what DeepSpeed and FSDP
-            keep in mixed precision.
+        dtype (`str`, *optional*): of the weights; if not given, float32 for `"full"`, which is what is trained in
+            (also by DeepSpeed and FSDP in mixed precision), and the entry's for the others.
         device_batch (`int`, *optional*, defaults to `1`): samples per device and forward pass.
         tokens (`int`, *optional*): of one sample; the entry's image tokens and 384 of text if not given.
         gradient_checkpointing (`bool`, *optional*, defaults to `True`): activations are computed twice.
-        lora_rank (`int`, *optional*, defaults to `16`): of the matrices of LoRA.
+        lora_rank (`int`, *optional*, defaults to `128`): of the matrices of LoRA; the recipes' own.
         devices (`int`, *optional*, defaults to `1`): that share weights, gradients and optimizer evenly.
 
     Returns:
@@ -100,7 +100,7 @@ def estimate_memory(
     """
     if recipe_kind not in get_args(Kind):
         raise ValueError(f"recipe_kind: expected one of {', '.join(get_args(Kind))}, got {recipe_kind!r}")
-    dtype = dtype or entry.dtype
+    dtype = dtype or ("float32" if recipe_kind == "full" else entry.dtype)
     if dtype not in _BYTES:
         raise ValueError(f"dtype: expected one of {', '.join(_BYTES)}, got {dtype!r}")
     size, width = entry.size, _BYTES[dtype]
@@ -161,9 +161,9 @@ def check_memory(
     """
 
     def estimated(kind: Kind) -> MemoryEstimate:
-        return estimate_memory(entry, kind, **options)
+        return estimate_memory(entry, kind, **{**options, "dtype": None})  # another kind, its own number type
 
-    needed, free = estimated(recipe_kind), free_memory(device)
+    needed, free = estimate_memory(entry, recipe_kind, **options), free_memory(device)
     if free is None or needed.total <= free:
         return needed
     cheaper = _CHEAPER[_CHEAPER.index(recipe_kind) + 1 :] if recipe_kind in _CHEAPER else ()
