@@ -1,10 +1,11 @@
-"""The one thing that importing giqa_hf does beside defining names: our names become known to datasets and evaluate.
+"""The one thing that importing giqa_hf does beside defining names: datasets, evaluate and transformers learn ours.
 
 `load_dataset("giqa-160k")` and `evaluate.load("giqa_bench")` are to work from any folder and offline. Neither
 library has a public hook for that: a bare name means a folder below the working directory or a repo of Hugging
 Face's own namespace. So the one function of each that turns a name into a module is wrapped, for exactly our names;
-every other name goes through untouched. Nothing is imported here: a library that is not loaded yet is wrapped at the
-moment when it is. tests/test_register.py fails loudly when upstream changes.
+every other name goes through untouched. transformers has public hooks, the Auto classes' `register`. No library is
+imported here: one that is not loaded yet learns our names at the moment when it is. tests/test_register.py fails
+loudly when upstream changes.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def register() -> None:
     """Make our names known, now or when the library is imported; calling it again changes nothing."""
     _when_imported("datasets.load", wrap_datasets)
     _when_imported("evaluate.loading", wrap_evaluate)
+    _when_imported("transformers.models.auto.configuration_auto", register_mplug_owl2_config)
+    _when_imported("transformers.models.auto.processing_auto", register_mplug_owl2_processors)
 
 
 def wrap_datasets(module: ModuleType) -> None:
@@ -82,6 +85,22 @@ def wrap_evaluate(module: ModuleType) -> None:
 
     setattr(evaluation_module_factory, _MARK, True)
     module.evaluation_module_factory = evaluation_module_factory  # type: ignore[attr-defined]
+
+
+def register_mplug_owl2_config(module: ModuleType) -> None:
+    """Let AutoConfig know mPLUG-Owl2; its models follow when the first configuration is made."""
+    from .models import mplug_owl2
+
+    if mplug_owl2.is_supported():
+        mplug_owl2.register_config()
+
+
+def register_mplug_owl2_processors(module: ModuleType) -> None:
+    """Let AutoImageProcessor and AutoProcessor know mPLUG-Owl2."""
+    from .models import mplug_owl2
+
+    if mplug_owl2.is_supported():
+        mplug_owl2.register_processors()
 
 
 def _source_hash() -> str:

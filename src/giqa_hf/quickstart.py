@@ -225,10 +225,7 @@ def _answers(path: Path, model: Any, processor: Any, rows: Any, say: Say) -> lis
 
     if (answers := _read(path)) is not None:
         return list(answers)
-    prompts = [
-        turns[0]["content"]
-        for turns in to_conversations(rows, processor)["prompt"]
-    ]
+    prompts = [turns[0]["content"] for turns in to_conversations(rows, processor)["prompt"]]
     progress = Progress(say, "answers")
     answers = generate(
         model,

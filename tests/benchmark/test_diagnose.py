@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import shlex
+
 import numpy as np
 import pytest
+from transformers import CLIPImageProcessorPil, LlavaImageProcessorPil
 
-from giqa_hf.benchmark.diagnose import HYPOTHESES, MARKS, RESIZED, SQUARE, WHOLE, diagnose, diagnosis_text
+from giqa_hf.benchmark.diagnose import diagnose, diagnosis_text
+from giqa_hf.benchmark.hypotheses import HYPOTHESES, MARKS, RESIZED, SQUARE, WHOLE
+from giqa_hf.errors import DataError
 from giqa_hf.formats import (
     DeepSeekVL2Format,
     FerretFormat,
@@ -21,9 +28,14 @@ from giqa_hf.formats import (
     Qwen3VLFormat,
     Qwen25VLFormat,
     ShikraFormat,
+    format_from_dict,
     placed,
 )
+from giqa_hf.grid import Grid
 from giqa_hf.grounded_text import GroundedText, Region
+from giqa_hf.processing import ground_processor, render
+from giqa_hf.schema import grounded_of
+from tests.make_tiny_checkpoint import make_parts
 
 SIZES = ((640, 480), (480, 640), (1280, 720), (300, 900), (512, 512))
 
@@ -179,3 +191,99 @@ def test_two_forms_in_one_file_are_each_judged_by_their_own_answers():
 
 def test_every_hypothesis_has_marks_and_every_mark_a_hypothesis():
     assert {hypothesis.form for hypothesis in HYPOTHESES} == set(MARKS)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return make_parts()[1]
+
+
+def seeing(processor, image_processor, box_format=None):
+    """The same processor with another picture."""
+    changed = ground_processor(copy.copy(processor), box_format=box_format or GiqaFormat())
+    changed.image_processor = image_processor
+    return changed
+
+
+def cropping(processor, box_format=None):
+    """Plain CLIP: the shorter side to 240, then the centre of 240 x 240; a wide picture loses its sides."""
+    return seeing(processor, CLIPImageProcessorPil(size={"shortest_edge": 240}, crop_size=240), box_format)
+
+
+def written(processor, box_format):
+    """What a model behind a processor writes of the true boxes, cut to what it sees of them."""
+    return [
+        render(
+            grounded_of(row, "answer"),
+            box_format,
+            processor.frame(row["width"], row["height"]),
+            hidden="drop",
+        )
+        for row in ROWS
+    ]
+
+
+def test_the_picture_of_a_processor_is_found_where_no_named_one_fits(parts):
+    processor = cropping(parts)
+    answers = written(processor, LlavaFormat())
+    (best,) = diagnose(answers, ROWS, processor=processor, processor_name="my model").best
+    assert best.hypothesis.meaning == "fractions of the picture that the processor makes of it"
+    assert best.hypothesis.options == "--format llava --processor 'my model'"
+    # parts of boxes lie outside of the crop, and nothing can bring them back; the other places are farther off
+    assert best.miou > diagnose(answers, ROWS).findings[0].miou + 0.1
+
+
+def test_a_processor_that_pads_takes_the_place_of_the_named_square(parts):
+    padding = seeing(
+        parts,
+        LlavaImageProcessorPil(
+            do_pad=True, size={"height": 240, "width": 240}, crop_size=240, do_center_crop=False
+        ),
+    )
+    found = diagnose(answers_of(ROWS, LlavaFormat(), SQUARE), ROWS, processor=padding, processor_name="mine")
+    (best,) = found.best  # one, though the named square is the same
+    assert best.hypothesis.options.endswith("--processor mine")
+    fractions = [f.hypothesis.place for f in found.findings if f.hypothesis.form == "name [fractions]"]
+    assert len(fractions) == 2 and WHOLE in fractions and SQUARE not in fractions
+    # and where the truth is another, the processor does not win
+    (best,) = diagnose(answers_of(ROWS, LlavaFormat(), WHOLE), ROWS, processor=padding).best
+    assert best.hypothesis.place == WHOLE
+
+
+def test_the_form_that_is_saved_with_a_processor_is_tried(parts):
+    """Cells of 40 x 40, which 20 x 20 reads as other places, or as none."""
+    fine = GiqaFormat(Grid(40, 40))
+    processor = cropping(parts, fine)
+    answers = written(processor, fine)
+    (best,) = diagnose(answers, ROWS, processor=processor, processor_name="mine").best
+    assert best.hypothesis.box_format == fine and best.out_of_range == 0
+    told = shlex.split(best.hypothesis.options)
+    assert told[0] == "--format" and told[2:] == ["--processor", "mine"]
+    assert format_from_dict(json.loads(told[1])) == fine
+    assert {f.out_of_range > 0 for f in diagnose(answers, ROWS).findings} == {True}
+
+
+def test_boxes_of_the_original_picture_have_no_other(parts):
+    answers = answers_of(ROWS, DeepSeekVL2Format(), WHOLE)
+    (best,) = diagnose(answers, ROWS, processor=cropping(parts)).best
+    assert best.hypothesis.place == WHOLE and best.hypothesis.options == "--format deepseek_vl2 --frame whole"
+
+
+def test_without_sizes_the_processor_is_one_more_that_fits(parts):
+    answers = answers_of(ROWS, LlavaFormat(), SQUARE)
+    found = diagnose(answers, processor=cropping(parts), processor_name="mine")
+    assert len(found.best) == 3 and "cannot tell" in found.verdict
+    assert "or fractions of the whole image" in found.verdict and "the processor makes" in found.verdict
+
+
+def test_a_processor_whose_picture_is_not_known(parts):
+    class Strange:
+        box_format = GiqaFormat()
+
+        def frame(self, width, height):
+            raise ValueError("expected a known image processor, found another")
+
+    with pytest.raises(
+        DataError, match="mine: expected a known image processor, found another; leave --proc"
+    ):
+        diagnose(["[cup](<0,5>)"], processor=Strange(), processor_name="mine")

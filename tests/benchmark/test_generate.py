@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from giqa_hf.backbones.chat import chat_prompt
 from giqa_hf.benchmark import generate
-from giqa_hf.benchmark.generate import chat_prompt
 from giqa_hf.errors import DataError
 from tests.make_tiny_checkpoint import make_parts
 

@@ -13,7 +13,8 @@ pytest.importorskip("inspect_ai", reason="an extra of one's own: pip install ins
 from inspect_ai import eval as inspect_eval
 from inspect_ai.model import ModelAPI, ModelOutput, get_model, modelapi
 
-from giqa_hf.benchmark import generate, load_checkpoint
+from giqa_hf.backbones import load_checkpoint
+from giqa_hf.benchmark import generate
 from giqa_hf.benchmark.answers import read_answers
 from giqa_hf.benchmark.inspect_task import giqa_bench_task
 from giqa_hf.benchmark.record import ANSWERS

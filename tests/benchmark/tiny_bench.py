@@ -1,9 +1,11 @@
 """A small benchmark on disk, and small checkpoints of several families, for the tests of the runner.
 
-python tests/benchmark/tiny_bench.py llava_next FOLDER     # or padding, tiny
+python tests/benchmark/tiny_bench.py llava_next FOLDER     # or padding, llava, paligemma, tiny
 
 All have random weights. `llava_next` is another model class, whose number of image tokens depends on the picture;
-`padding` is giqa-tiny with LLaVA-1.5's square padding, so that its boxes are in another frame than the picture's.
+`padding` is giqa-tiny with LLaVA-1.5's square padding, so that its boxes are in another frame than the picture's, and
+`llava` the same with LLaVA's own form of boxes; `paligemma` has another vision tower, language model and processor,
+and special tokens for boxes.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from PIL import Image
 
 from giqa_hf.benchmark.data import row_ids
 from giqa_hf.benchmark.predictions import import_predictions
+from giqa_hf.formats import LlavaFormat, PaliGemmaFormat
 from giqa_hf.models.giqa_tiny import architecture
+from giqa_hf.processing import ground_processor, load_grounding_processor
 from tests.make_tiny_checkpoint import SMALLER, make_parts, make_tiny_checkpoint
 
 BOX = [0.1, 0.2, 0.5, 0.6]
@@ -146,6 +150,67 @@ def make_llava_next(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def make_llava(folder: Path) -> Path:
+    """The padding LLaVA with LLaVA's own form of boxes, fractions of the square."""
+    make_padding(folder)
+    processor = load_grounding_processor(str(folder))
+    processor.box_format = LlavaFormat()
+    processor.save_pretrained(folder)
+    return folder
+
+
+def make_paligemma(folder: Path, seed: int = 0) -> Path:
+    """A PaliGemma: squashed picture, SigLIP and Gemma, boxes as `<loc0000>` tokens; its processor adds the picture's
+    tokens and hands out labels."""
+    import torch
+    from transformers import (
+        GemmaConfig,
+        PaliGemmaConfig,
+        PaliGemmaForConditionalGeneration,
+        PaliGemmaProcessor,
+        SiglipImageProcessorPil,
+        SiglipVisionConfig,
+    )
+
+    torch.manual_seed(seed)
+    side, patch = 96, 32
+    with mock.patch.multiple(architecture, **SMALLER):
+        tokenizer = make_parts(seed)[1].tokenizer
+    tokenizer.add_special_tokens({"bos_token": "<bos>"})  # its processor sets one behind the picture
+    image_processor = SiglipImageProcessorPil(size={"height": side, "width": side})
+    image_processor.image_seq_length = (side // patch) ** 2
+    processor = ground_processor(
+        PaliGemmaProcessor(
+            image_processor,
+            tokenizer,
+            chat_template="<image>{% for part in messages[0]['content'] %}{{ part['text'] }}{% endfor %}",
+        ),
+        box_format=PaliGemmaFormat(),
+    )
+    vocabulary = len(processor.tokenizer)
+    config = PaliGemmaConfig(
+        vision_config=SiglipVisionConfig(
+            hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=side,
+            patch_size=patch, projection_dim=32, vision_use_head=False,
+        ),
+        text_config=GemmaConfig(
+            vocab_size=vocabulary, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=1, head_dim=16, max_position_embeddings=1024, pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, tie_word_embeddings=False,
+        ),
+        tie_word_embeddings=False,  # else random weights say their last token again and again
+        image_token_index=processor.image_token_id,
+        projection_dim=32,
+        hidden_size=32,
+    )  # fmt: skip
+    model = PaliGemmaForConditionalGeneration(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
 def predicted_run(folder: Path, bench: Path, answers: list[Any], **options: Any) -> Path:
     """A run's folder made of answers by place, its boxes in the whole picture; not scored yet."""
     lines = [
@@ -158,7 +223,13 @@ def predicted_run(folder: Path, bench: Path, answers: list[Any], **options: Any)
     return folder
 
 
-MAKERS = {"tiny": make_tiny_checkpoint, "llava_next": make_llava_next, "padding": make_padding}
+MAKERS = {
+    "tiny": make_tiny_checkpoint,
+    "llava_next": make_llava_next,
+    "padding": make_padding,
+    "llava": make_llava,
+    "paligemma": make_paligemma,
+}
 
 
 @functools.cache

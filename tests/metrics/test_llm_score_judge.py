@@ -15,6 +15,7 @@ import giqa_hf.metrics.llm_score as folder
 from giqa_hf.annotation.llm import CachedLLM, Completion, EndpointLLM, LocalLLM
 from giqa_hf.annotation.llm.client import CUT_OFF, EMPTY, REFUSED, SERVER_FAILED, TIMED_OUT
 from giqa_hf.errors import DataError, GiqaError
+from giqa_hf.metrics.fingerprint import texts_fingerprint
 from giqa_hf.metrics.llm_score import prompt as prompt_module
 from giqa_hf.metrics.llm_score import reading
 from giqa_hf.metrics.llm_score.compute import MarkSums, llm_score
@@ -593,14 +594,16 @@ def test_through_evaluate(metric):
     assert found["llm_score"] == 87.5 and found["reasons"] == {NONE: 1}
     assert found["human"]["texts"] == 2
     assert found["bounds"] == pytest.approx([100 * 7 / 12, 100 * 11 / 12])
-    signed = f"metric:llm_score|version:1|judge:scripted, {PROMPT_VERSION}|box_format:giqa"
-    assert found["signature"] == signed
+    signed = f"metric:llm_score|version:1|judge:scripted, {PROMPT_VERSION}|box_format:giqa|data:"
+    data = texts_fingerprint([[None, references[0]], ["Why?", references[1]], [None, references[2]]])
+    assert found["signature"] == signed + data
     json.dumps(found)
     metric.add(prediction=predictions[0], reference=references[0])
     metric.add_batch(predictions=predictions[1:], references=references[1:])
     whole = metric.compute(judge=LLMJudge(scripted := ScriptedLLM("4", "?", "3")), box_format=False)
     assert whole["llm_score"] == 87.5 and whole["human"] is None
-    assert whole["signature"] == signed.removesuffix("|box_format:giqa")  # which was not read
+    without = texts_fingerprint([None, text] for text in references)  # other data: no questions this time
+    assert whole["signature"] == signed.replace("|box_format:giqa", "") + without  # and no format was read
     assert parts(scripted.asked[0][0].user)[1]["RESPONSE"] == predictions[0]
     assert metric.compute(predictions=["a"], references=["a"], judge=False)["llm_score"] is None
 

@@ -224,6 +224,34 @@ def test_reads_what_the_field_publishes(tmp_path):
     ]
 
 
+def test_reads_a_table(tmp_path):
+    """As KonIQ-10k has it: quoted names, further columns, perhaps a byte order mark and Windows' line ends."""
+    table = '\ufeff"image_name","c1","MOS"\r\n"1.jpg",0,3.9\r\n"b, c.jpg",7," 2.5 "\r\n'
+    keys = {"image_key": "image_name", "score_key": "MOS"}
+    assert read_score_labels(written(tmp_path, table, "a.csv"), **keys) == [("1.jpg", 3.9), ("b, c.jpg", 2.5)]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            "img_path,gt_score\na.png\n",
+            "record 0: expected a field gt_score, found ['img_path']",
+        ),  # ends too soon
+        ("img_path,mos\na.png,1\n", "record 0: expected a field gt_score, found ['img_path', 'mos']"),
+        ("img_path,gt_score\na.png,1,2\nb.png,\n", "record 1, field gt_score: expected a finite number"),
+        ('img_path,gt_score\n"a.png,1\n', "expected a table with commas, found none"),
+        ("img_path,gt_score\n", "found none"),
+        ("", "is empty"),
+    ],
+)
+def test_a_damaged_table_is_refused(tmp_path, table, message):
+    path = written(tmp_path, table, "a.csv")
+    with pytest.raises(DataError) as caught:
+        read_score_labels(path)
+    assert message in str(caught.value) and str(path) in str(caught.value)
+
+
 ROW = {"img_path": "a.png", "gt_score": 1.0}
 
 
@@ -266,11 +294,10 @@ def test_through_evaluate(metric, rng):
     opinions = [f"{3 + value:.3f} " for value in rng.normal(0, 1, 31)]
     found = metric.compute(predictions=scores, references=opinions)
     direct = score_correlation(scores, opinions)
-    assert found == {
-        **direct._asdict(),
-        "logistic": direct.logistic._asdict(),
-        "signature": "metric:score_correlation|version:1|krcc:tau-b|logistic:4 parameters",
-    }
+    signed = found.pop("signature")
+    assert found == {**direct._asdict(), "logistic": direct.logistic._asdict()}
+    rest, _, data = signed.rpartition("|data:")
+    assert rest == "metric:score_correlation|version:1|krcc:tau-b|logistic:4 parameters" and len(data) == 16
     assert (found["pairs"], found["missing"]) == (30, 1)
     for score, opinion in zip(scores, opinions, strict=True):
         metric.add(prediction=score, reference=opinion)

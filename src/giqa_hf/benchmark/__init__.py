@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .checkpoint import Checkpoint, load_checkpoint
 from .generate import generate
 
-__all__ = ["Checkpoint", "generate", "load_checkpoint"]
+__all__ = ["generate"]

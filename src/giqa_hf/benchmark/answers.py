@@ -7,14 +7,12 @@ its processor.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from ..errors import DataError, GiqaError
 from ..frames import Frame
+from .journal import Journal, appending_lines, read_lines
 
 
 class Answer(NamedTuple):
@@ -34,24 +32,11 @@ class Answer(NamedTuple):
 def read_answers(path: Path) -> dict[str, Answer]:
     """The answers of a file by row; of a row that was asked again after a failure, the later one.
 
-    A last line that was cut short (the process was killed, the disk was full) is left out.
-
     Raises:
         `DataError`: naming a line, not the last, that is no answer.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return {}
     answers: dict[str, Answer] = {}
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
-        try:
-            answer = _of_line(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{path}, line {number}: expected an answer as `giqa bench` writes it, found {line[:60]!r} ({error}); "
-                "delete this line and run the same command again"
-            ) from error
+    for answer in read_lines(path, _of_line, "an answer"):
         if answer.row_id not in answers or answer.text is not None:
             answers[answer.row_id] = answer
     return answers
@@ -60,59 +45,19 @@ def read_answers(path: Path) -> dict[str, Answer]:
 class AnswerWriter:
     """Appends answers; use `appending`."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
 
     def append(self, answers: Sequence[Answer]) -> None:
         """Write answers and wait until the disk has them."""
-        for answer in answers:  # ASCII: a lone surrogate, which a model may write, has no UTF-8 form
-            self._file.write(json.dumps(_line_of(answer), separators=(",", ":")).encode("ascii") + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._journal.append([_line_of(answer) for answer in answers])
 
 
 @contextlib.contextmanager
 def appending(path: Path) -> Iterator[AnswerWriter]:
-    """Open a file of answers for this process alone, its last line repaired.
-
-    Raises:
-        `GiqaError`: when another process is writing to it.
-    """
-    with path.open("ab+") as file:
-        _lock(file, path)
-        _cut_half_line(file)
-        yield AnswerWriter(file)
-
-
-def _lock(file: IO[bytes], path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise GiqaError(
-            f"{path}: another `giqa bench` is at work there; wait for it, or choose another --out"
-        ) from None
-    except OSError:  # some network file systems know no locks
-        return
-
-
-def _cut_half_line(file: IO[bytes]) -> None:
-    end = file.seek(0, os.SEEK_END)
-    kept = end
-    while kept:  # backwards to the last end of a line
-        start = max(0, kept - 65_536)
-        file.seek(start)
-        place = file.read(kept - start).rfind(b"\n")
-        if place >= 0:
-            kept = start + place + 1
-            break
-        kept = start
-    if kept < end:
-        file.truncate(kept)
-    file.seek(0, os.SEEK_END)
+    """Open a file of answers for this process alone; see `appending_lines`."""
+    with appending_lines(path) as journal:
+        yield AnswerWriter(journal)
 
 
 def _line_of(answer: Answer) -> dict[str, Any]:

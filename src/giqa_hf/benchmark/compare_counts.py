@@ -7,7 +7,8 @@ from typing import Any
 
 from ..report.markup import safe
 from .compare_text import OUTCOMES
-from .comparing import Entry
+from .comparing import Entry, shown
+from .judging import judging_of
 from .yes_no_logits import FIGURE
 
 BOXES_NOTE = """<p class="source">Found: a box that can be read has IoU and name similarity above 0.5 with the true one.
@@ -60,6 +61,41 @@ def first_token_table(runs: Sequence[Entry]) -> str:
         "Yes or No by the logits of the first token: another figure than Acc (Y), which is the generated word"
     )
     return _table(caption, (FIGURE, "questions", "correct", "undecided"), rows)
+
+
+def judge_table(runs: Sequence[Entry]) -> str:
+    """What the judge did, as HTML; empty where no run has one."""
+    rows = []
+    for run in runs:
+        for one in judging_of(run):
+            each = ", ".join(shown(value, one.column) for value in one.runs) if len(one.runs) > 1 else "once"
+            cells = [
+                *one.marks,
+                _with_reasons(one.problems),
+                each,
+                "\u2013" if one.spread is None else shown(one.spread, one.column),
+                "\u2013" if one.self_agreement is None else f"{one.self_agreement:.2f}",
+            ]
+            name = f"{safe(run.name)}<small>{safe(one.column.task)} {safe(one.column.title)}</small>"
+            rows.append((name, cells))
+    if not rows:
+        return ""
+    head = (
+        "mark 0",
+        "mark 1",
+        "mark 2",
+        "mark 3",
+        "mark 4",
+        "no mark",
+        "figure of each reading",
+        "spread",
+        "alpha",
+    )
+    caption = (
+        "The judge\u2019s marks, counted over all readings. Spread: standard deviation of its readings\u2019 figures; "
+        "a smaller difference between models is its mood. Alpha: 1 where every text got the same mark each time"
+    )
+    return _table(caption, head, rows)
 
 
 def boxes_table(runs: Sequence[Entry]) -> str:

@@ -10,8 +10,8 @@ from ..report.markup import safe
 from ..report.page import POLICY
 from ..report.style import CSS
 from . import radar
-from .compare_counts import BOXES_NOTE, answers_table, boxes_table, first_token_table
-from .compare_text import PUBLISHED_NOTE
+from .compare_counts import BOXES_NOTE, answers_table, boxes_table, first_token_table, judge_table
+from .compare_text import PUBLISHED_NOTE, signed
 from .comparing import COLUMNS, PUBLISHED, Cell, Column, Comparison, Entry
 from .differing import RunDifference
 from .published import published_table
@@ -27,8 +27,12 @@ _STYLE = (
 .compare sup { color: var(--warn); font-weight: 700; } .compare td.na { color: var(--soft); }
 .compare tr.published th, .compare tr.published td { color: var(--soft); }
 .plain td, .plain thead th { text-align: right; } .plain .words { text-align: left; white-space: normal; }
+.scroll { container-type: inline-size; } .compare caption { max-width: 100cqi; }
+.compare th:first-child { position: sticky; left: 0; background: var(--card); }
+.scroll + .notes, .scroll + .source { margin-top: .75rem; } .compare sup { line-height: 0; }
 .scroll + .scroll { margin-top: 1.25rem; } figcaption { margin-top: .75rem; }
 .card dl + dl { margin-top: 1rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+.signature { grid-column: 1 / -1; }
 .figure { max-width: 46rem; } code { font-size: .875em; overflow-wrap: anywhere; }
 """
     + radar.STYLE
@@ -62,6 +66,7 @@ def compare_html(comparison: Comparison, differences: Sequence[RunDifference] = 
         sections += [
             _section("What became of the answers", answers_table(runs), first_token_table(runs)),
             _section("What became of the boxes", boxes_table(runs), BOXES_NOTE),
+            *([_section("What the judge did", judged)] if (judged := judge_table(runs)) else ()),
             _section("How the numbers were made", "".join(_made(run) for run in runs)),
         ]
     return f"""<!DOCTYPE html>
@@ -139,8 +144,8 @@ def _differences(differences: Sequence[RunDifference], first: str) -> str:
 def _difference_cell(found: PairedDifference | None, digits: int) -> str:
     if found is None:
         return '<td class="na">\u2013</td>'
-    low, high = (f"{end:+.{digits - 1}f}" for end in (found.low, found.high))
-    told = f"{found.difference:+.{digits}f}<small>{low} to {high}</small><small>p {found.p:.3f}</small>"
+    low, high = (signed(end, digits - 1) for end in (found.low, found.high))
+    told = f"{signed(found.difference, digits)}<small>{low} to {high}</small><small>p {found.p:.3f}</small>"
     return f"<td>{told}</td>".replace("-", "\u2212")
 
 
@@ -231,12 +236,15 @@ def _made(entry: Entry) -> str:
         "decoding": _flat(run.get("decoding", {"unknown": None})),
         "data": f"{run['data']['name']} {run['data']['split']}, {run['data']['rows']} rows, "
         f"{run['data']['rows_sha256'][:12]}",
-        "scored with": scores["signature"],
     }
-    items = "".join(
+    items = [
         f"<div><dt>{safe(name)}</dt><dd>{safe(value)}</dd></div>" for name, value in facts.items() if value
-    )
-    return f"<dl>{items}</dl>"
+    ]
+    signed_with = safe(scores["signature"]).replace(
+        "|", "|<wbr>"
+    )  # a line of its own, broken between its parts
+    items.append(f'<div class="signature"><dt>scored with</dt><dd>{signed_with}</dd></div>')
+    return f"<dl>{''.join(items)}</dl>"
 
 
 def _flat(values: Mapping[str, Any]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .comparing import COLUMNS, Comparison, Entry
+from .comparing import COLUMNS, Comparison, Entry, shown
 from .differing import RunDifference
+from .judging import repeated_judging
 from .yes_no_logits import FIGURE
 
 _GAP = "  "
@@ -41,6 +42,12 @@ def compare_text(comparison: Comparison, differences: Sequence[RunDifference] = 
     if first_tokens := _first_token_lines(runs):
         told += ["", f"{FIGURE}, from the logits of the first token instead of the generated word:"]
         told += first_tokens
+    if judged := _judging_lines(runs):
+        told += [
+            "",
+            "the judge read each text several times; each reading's figure, and their standard deviation:",
+        ]
+        told += judged
     if differences:
         told += ["", f"better than {runs[0].name} by, with the 95 % interval of the paired bootstrap and p:"]
         told += [_table(_difference_lines(differences))]
@@ -89,17 +96,36 @@ def _first_token_lines(runs: Sequence[Entry]) -> list[str]:
     return lines
 
 
+def _judging_lines(runs: Sequence[Entry]) -> list[str]:
+    lines = []
+    for run in runs:
+        for one in repeated_judging(run):
+            values = ", ".join(shown(value, one.column) for value in one.runs)
+            alpha = "" if one.self_agreement is None else f", alpha between them {one.self_agreement:.2f}"
+            spread = "N/A" if one.spread is None else shown(one.spread, one.column)
+            lines.append(f"  {run.name}, {one.column.task} {one.column.title}: {values}; {spread}{alpha}")
+    return lines
+
+
 def _difference_lines(differences: Sequence[RunDifference]) -> list[list[str]]:
     lines = []
     for name, figures, _ in differences:
         by, ends, p = [name], ["  95 %"], ["  p"]
         for column in COLUMNS:
             one, digits = figures[column.key], column.digits
-            by.append("-" if one is None else f"{one.difference:+.{digits}f}")
-            ends.append("" if one is None else f"{one.low:+.{digits - 1}f}, {one.high:+.{digits - 1}f}")
+            by.append("-" if one is None else signed(one.difference, digits))
+            ends.append(
+                "" if one is None else f"{signed(one.low, digits - 1)}, {signed(one.high, digits - 1)}"
+            )
             p.append("" if one is None else f"{one.p:.3f}")
         lines += [by, ends, p]
     return lines
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference with its sign, which a rounded zero has not."""
+    text = f"{value:+.{digits}f}"
+    return text if text.strip("+-0.") else text[1:]
 
 
 def _between(ends: tuple[float, float] | None, digits: int) -> str:

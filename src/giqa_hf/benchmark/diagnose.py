@@ -11,87 +11,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..boxes import Boxes, clip, iou
-from ..formats import (
-    BoxFormat,
-    DeepSeekVL2Format,
-    FerretFormat,
-    Florence2Format,
-    GiqaFormat,
-    InternVLFormat,
-    Kosmos2Format,
-    LlavaFormat,
-    NormalizedFormat,
-    PaliGemmaFormat,
-    Qwen2VLFormat,
-    Qwen3VLFormat,
-    Qwen25VLFormat,
-    placed,
-)
-from ..frames import Frame, WidthHeight
+from ..formats import placed
+from ..frames import Frame
 from ..metrics.grounding_miou.compute import MiouSums
 from ..schema import grounded_of
+from .hypotheses import ANY_SIZES, HYPOTHESES, MARKS, NUMBER, Hypothesis, with_processor
 
 CLOSE = 0.01
 """Of mIoU, or of the share of readable boxes: two hypotheses that differ by less are not told apart."""
 POOR = 0.1
 """mIoU below which no hypothesis is believed."""
-_QWEN_PIXELS = (28, 3136, 12845056)
-"""Patch and areas of Qwen2.5-VL's published processor."""
-
-_n = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
-_four = rf"{_n}(?:\s*,\s*{_n}){{3}}"
-_FRACTIONS_BEFORE = (
-    r"(?:^|[\w\"'.)\]])\s*[\[(]\s*"  # behind a word: in JSON it is behind a colon, a comma, a bracket
-)
-
-
-class Place(NamedTuple):
-    """A picture that numbers can be of."""
-
-    words: str
-    frame: Callable[[WidthHeight], Frame]
-    options: str
-    """The options of `giqa bench score` that say so."""
-
-
-WHOLE = Place("of the whole image", Frame.identity, "--frame whole")
-SQUARE = Place("of the image padded to a square", lambda wh: Frame.square_pad(wh, max(wh)), "--frame square")
-RESIZED = Place("of the resized image", lambda wh: Frame.smart_resize(wh, *_QWEN_PIXELS), "--processor MODEL")
-
-
-class Hypothesis(NamedTuple):
-    """One way to read the boxes."""
-
-    form: str
-    """The form's marks, a key of `MARKS`."""
-    unit: str
-    """What the numbers would be."""
-    place: Place
-    """Of which picture."""
-    box_format: BoxFormat
-    who: str = ""
-    """Whose boxes are so."""
-
-    @property
-    def meaning(self) -> str:
-        """In words."""
-        return f"{self.unit} {self.place.words}" + (f", as of {self.who}" if self.who else "")
-
-    @property
-    def options(self) -> str:
-        """The options of `giqa bench score` that read them so."""
-        return f"--format {self.box_format.to_dict()['name']} {self.place.options}"
-
-    @property
-    def needs_size(self) -> bool:
-        """Whether the numbers say nothing without the image's size."""
-        return self.unit == "pixels"
 
 
 class Finding(NamedTuple):
@@ -140,60 +75,38 @@ class Diagnosis(NamedTuple):
     verdict: str
 
 
-MARKS: dict[str, re.Pattern[str]] = {
-    "[name](<first,last>)": re.compile(r"\]\s*\(\s*<\s*([0-9]+\s*,\s*[0-9]+)\s*>"),
-    "[name](<x1,y1,x2,y2>)": re.compile(rf"\]\s*\(\s*<\s*({_four})\s*>"),
-    "name [fractions]": re.compile(rf"{_FRACTIONS_BEFORE}(?=[^\[\]()]*\.[0-9])({_four})(?=\s*[;\])])"),
-    "name [whole numbers]": re.compile(rf"{_FRACTIONS_BEFORE}(?![^\[\]()]*\.[0-9])({_four})(?=\s*\])"),
-    "JSON": re.compile(rf"[\w\"']\s*:\s*\[(?:\s*\[)?\s*({_four})\s*\]"),
-    "<box>": re.compile(r"<box>\s*([-+0-9.,()\[\]\s]+)"),
-    "(x1,y1),(x2,y2)": re.compile(rf"(?<!<box>)(\(\s*{_n}\s*,\s*{_n}\s*\)\s*,?\s*\(\s*{_n}\s*,\s*{_n}\s*\))"),
-    "<|det|>": re.compile(r"<\|det\|>\s*([-+0-9.,()\[\]\s]+)"),
-    "<loc0000>": re.compile(r"<loc([0-9]+)>"),
-    "<loc_0>": re.compile(r"<loc_([0-9]+)>"),
-    "<patch_index_0000>": re.compile(r"<patch_index_([0-9]+)>"),
-}
-"""What each form looks like; the group holds the numbers."""
-
-
-HYPOTHESES = (
-    Hypothesis("[name](<first,last>)", "cells of a 20 x 20 grid", WHOLE, GiqaFormat()),
-    Hypothesis("[name](<first,last>)", "cells of a 20 x 20 grid", SQUARE, GiqaFormat()),
-    Hypothesis("[name](<x1,y1,x2,y2>)", "fractions", WHOLE, NormalizedFormat()),
-    Hypothesis("[name](<x1,y1,x2,y2>)", "fractions", SQUARE, NormalizedFormat()),
-    Hypothesis("name [fractions]", "fractions", WHOLE, LlavaFormat()),
-    Hypothesis("name [fractions]", "fractions", SQUARE, LlavaFormat(), "LLaVA, Shikra, GroundingGPT"),
-    Hypothesis("name [whole numbers]", "thousandths", WHOLE, FerretFormat(), "Ferret"),
-    Hypothesis("name [whole numbers]", "pixels", WHOLE, Qwen25VLFormat()),
-    Hypothesis("JSON", "thousandths", WHOLE, Qwen3VLFormat(), "Qwen3-VL"),
-    Hypothesis("JSON", "pixels", RESIZED, Qwen25VLFormat(), "Qwen2.5-VL"),
-    Hypothesis("JSON", "pixels", WHOLE, Qwen25VLFormat()),
-    Hypothesis("<box>", "thousandths", WHOLE, InternVLFormat(), "InternVL"),
-    Hypothesis("<box>", "thousandths", SQUARE, InternVLFormat()),
-    Hypothesis("(x1,y1),(x2,y2)", "thousandths", WHOLE, Qwen2VLFormat(), "Qwen2-VL"),
-    Hypothesis("<|det|>", "parts of 999", WHOLE, DeepSeekVL2Format(), "DeepSeek-VL2"),
-    Hypothesis("<loc0000>", "tokens of 1024, y first,", WHOLE, PaliGemmaFormat(), "PaliGemma"),
-    Hypothesis("<loc_0>", "bins of 1000", WHOLE, Florence2Format(), "Florence-2"),
-    Hypothesis("<patch_index_0000>", "patches of 32 x 32", WHOLE, Kosmos2Format(), "Kosmos-2"),
-)
-
-
-def diagnose(answers: Sequence[str], rows: Sequence[Mapping[str, Any]] | None = None) -> Diagnosis:
+def diagnose(
+    answers: Sequence[str],
+    rows: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    processor: Any = None,
+    processor_name: str = "MODEL",
+) -> Diagnosis:
     """Say in which form and frame the boxes of answers most likely are.
 
     Args:
         answers (sequence of `str`): what a model wrote.
         rows (sequence of `Mapping`, *optional*): the schema's row of each answer, with the size and the true boxes.
             Without them neither pixels nor padding can be judged.
+        processor (`ProcessorMixin`, *optional*): with `GroundingProcessorMixin`; the picture that it makes, and the
+            form that was saved with it, are tried beside the known ones.
+        processor_name (`str`, *optional*, defaults to `"MODEL"`): its folder or Hub id, for the words.
 
     Returns:
         `Diagnosis`: hypotheses with what speaks for them, the best first.
+
+    Raises:
+        `DataError`: when the processor's frame is not known.
     """
     findings = []
+    hypotheses: Sequence[Hypothesis] = HYPOTHESES
+    if processor is not None:
+        sizes = sorted({(row["width"], row["height"]) for row in rows or ()}) or ANY_SIZES
+        hypotheses = with_processor(processor, processor_name, sizes)
     in_form = {
         form: [i for i, text in enumerate(answers) if mark.search(text)] for form, mark in MARKS.items()
     }
-    for hypothesis in HYPOTHESES:
+    for hypothesis in hypotheses:
         places = in_form[hypothesis.form]
         if places and (rows is not None or not hypothesis.needs_size):
             findings.append(_finding(hypothesis, answers, rows, places))
@@ -228,7 +141,7 @@ def _finding(
         float(number)
         for place in places
         for found in MARKS[hypothesis.form].findall(answers[place])
-        for number in re.findall(_n, found)
+        for number in re.findall(NUMBER, found)
     ]
     miou = sum(scores) / len(scores) if scores else None
     low, high = (min(numbers), max(numbers)) if numbers else (math.nan, math.nan)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from ..annotation.batches import is_out_of_memory
+from ..backbones.chat import chat_prompt
 from ..errors import DataError, GiqaError
 
 GREEDY: Mapping[str, Any] = MappingProxyType(
@@ -215,15 +216,6 @@ def model_inputs(model: Any, processor: Any, images: Sequence[Image.Image], prom
         return_tensors="pt",
         add_special_tokens=not _has_its_start(processor, texts[0]),
     ).to(model.device, model.dtype)
-
-
-def chat_prompt(processor: Any, prompt: str) -> str:
-    """A user's words beside one picture, as the processor's chat template writes them before an answer."""
-    content = [{"type": "image"}, {"type": "text", "text": prompt}]
-    text: str = processor.apply_chat_template(
-        [{"role": "user", "content": content}], add_generation_prompt=True
-    )
-    return text
 
 
 def _has_its_start(processor: Any, text: str) -> bool:

@@ -16,7 +16,7 @@ from ..metrics.giqa_bench.compute import figures_of, giqa_bench
 from .backends.endpoint import data_uri
 from .data import BenchData, load_bench_data
 from .prompts import prompt_of
-from .reading import Reading, read_grounded, reading_of
+from .reading import Reading, load_processor, read_grounded, reading_of
 
 try:
     from inspect_ai import Task, task  # type: ignore[import-not-found, unused-ignore]  # an extra of one's own
@@ -59,13 +59,7 @@ def giqa_bench_task(
     Raises:
         `GiqaError`: when the data cannot be used, or nothing says in which frame boxes are.
     """
-    loaded = None
-    if processor is not None:
-        from ..processing import load_grounding_processor
-        from .checkpoint import explained_loading
-
-        with explained_loading(processor):
-            loaded = load_grounding_processor(processor, trust_remote_code=False)
+    loaded = None if processor is None else load_processor(processor)
     reading = reading_of(loaded, frame, box_format)
     rows = load_bench_data(data, split, limit)
     return Task(

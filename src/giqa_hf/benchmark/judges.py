@@ -5,14 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..annotation.llm import LLM, CachedLLM, EndpointLLM, LocalLLM
+from ..errors import DataError
 from ..metrics.llm_score.judge import JudgeChoice
 from ..metrics.llm_score.llm_judge import LLMJudge
+from ..metrics.llm_score.prompt import MAX_TOKENS
 
 KEY_VARIABLE = "GIQA_JUDGE_API_KEY"
 CACHE = "judge.sqlite"
 
 
-def judge_of(choice: str, folder: Path, *, model: str | None = None) -> JudgeChoice:
+def judge_of(
+    choice: str,
+    folder: Path,
+    *,
+    model: str | None = None,
+    repeats: int | None = None,
+    max_tokens: int | None = None,
+) -> JudgeChoice:
     """The judge.
 
     Args:
@@ -20,17 +29,38 @@ def judge_of(choice: str, folder: Path, *, model: str | None = None) -> JudgeCho
             the environment variable `GIQA_JUDGE_API_KEY`), or a language model's folder or Hub id.
         folder (`Path`): of the run; what a language model answered is kept there, so that nothing is asked twice.
         model (`str`, *optional*): the model's name at the server; without one, the only one that it offers.
+        repeats (`int`, *optional*, defaults to 1): how often a language model reads each text; see `LLMJudge`.
+        max_tokens (`int`, *optional*, defaults to 256): where its answer is cut off; one that thinks aloud before it
+            answers needs some thousands.
 
     Returns:
         `Judge`, `False` or `None`, as `giqa_bench` takes it.
+
+    Raises:
+        `DataError`: when a number is below 1, or options are given to a judge that has none.
     """
-    if choice == "lexical":
-        return None
-    if choice == "none":
-        return False
+    for option, number in (("--judge-repeats", repeats), ("--judge-max-tokens", max_tokens)):
+        if number is not None and number < 1:
+            raise DataError(f"{option}: expected at least 1, got {number}")
+    if choice in ("lexical", "none"):
+        options = {"--judge-model": model, "--judge-repeats": repeats, "--judge-max-tokens": max_tokens}
+        if given := [name for name, value in options.items() if value is not None]:
+            raise DataError(
+                f"{', '.join(given)}: expected a language model as judge, got --judge {choice}, which asks none; name "
+                "one with --judge, or leave the option out"
+            )
+        return None if choice == "lexical" else False
     llm: LLM
     if choice.startswith(("http://", "https://")):
         llm = EndpointLLM(choice, model, api_key_variable=KEY_VARIABLE)
+    elif model is not None:
+        raise DataError(
+            f"--judge-model: expected with the address of a server, got --judge {choice}; leave it out"
+        )
     else:
         llm = LocalLLM(choice)
-    return LLMJudge(CachedLLM(llm, folder / CACHE))
+    return LLMJudge(
+        CachedLLM(llm, folder / CACHE),
+        repeats=1 if repeats is None else repeats,
+        max_tokens=MAX_TOKENS if max_tokens is None else max_tokens,
+    )

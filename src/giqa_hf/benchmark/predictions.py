@@ -28,7 +28,7 @@ from ..errors import DataError
 from ..progress import Say
 from .answers import Answer, appending
 from .data import BenchData, load_bench_data, row_ids
-from .reading import reading_of
+from .reading import load_processor, reading_of
 from .record import ANSWERS
 from .run import start_run
 
@@ -78,13 +78,7 @@ def import_predictions(
         `GiqaError`: when the file cannot be matched, or nothing says in which frame its boxes are.
     """
     lines = read_predictions(predictions)
-    loaded = None
-    if processor is not None:
-        from ..processing import load_grounding_processor
-        from .checkpoint import explained_loading
-
-        with explained_loading(processor):
-            loaded = load_grounding_processor(processor, trust_remote_code=False)
+    loaded = None if processor is None else load_processor(processor)
     reading = reading_of(loaded, frame, box_format)
     rows = load_bench_data(data, split, limit)
     matched = match_predictions(lines, rows.rows, where=str(predictions))

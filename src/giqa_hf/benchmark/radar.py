@@ -29,6 +29,9 @@ STYLE = """
 .radar-legend { list-style: none; margin: .5rem 0 0; padding: 0; columns: 2 16rem; font-size: .9375rem; }
 .radar-legend li { display: flex; gap: .5rem; align-items: center; break-inside: avoid; }
 .radar-legend svg { flex: none; width: 34px; height: 10px; }
+@media (max-width: 40rem) {
+  .radar { overflow: visible; } .radar text { font-size: 19px; } .radar .end { font-size: 17px; }
+}
 """
 
 

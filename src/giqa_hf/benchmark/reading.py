@@ -74,6 +74,22 @@ def reading_of(processor: Any, frame: str | None, box_format: str | None) -> Rea
     return Reading(chosen, frame, processor)
 
 
+def load_processor(name_or_path: str) -> Any:
+    """A model's processor without the model, with `GroundingProcessorMixin`; no code of the checkpoint runs.
+
+    Args:
+        name_or_path (`str`): a folder or the id of a Hub repository.
+
+    Raises:
+        `GiqaError`: when there is none that can be loaded.
+    """
+    from ..backbones.checkpoint import explained_loading
+    from ..processing import load_grounding_processor
+
+    with explained_loading(name_or_path):
+        return load_grounding_processor(name_or_path, trust_remote_code=False)
+
+
 def _format_of(text: str) -> BoxFormat:
     try:
         data = json.loads(text) if text.lstrip().startswith("{") else {"name": text}

@@ -58,8 +58,8 @@ def session(execution: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The record of a run.
+def read_record(folder: Path, made_by: str = MADE_BY) -> dict[str, Any]:
+    """The record of a run, of the benchmark unless another command is named.
 
     Raises:
         `GiqaError`: when the folder is no run.
@@ -70,17 +70,17 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = None
     if (
         not isinstance(record, dict)
-        or record.get("made_by") != MADE_BY
+        or record.get("made_by") != made_by
         or not isinstance(record.get("run"), dict)
     ):
         raise GiqaError(
-            f"{folder}: expected the folder of a run that `giqa bench` has made, found no "
+            f"{folder}: expected the folder of a run that `{made_by}` has made, found no "
             f"{RECORD} of it; check the path"
         )
     return record
 
 
-def claim(folder: Path, run: dict[str, Any], now: dict[str, Any]) -> None:
+def claim(folder: Path, run: dict[str, Any], now: dict[str, Any], made_by: str = MADE_BY) -> None:
     """Write the record of a new run, or add a session to that of an earlier one with the same settings.
 
     Raises:
@@ -90,13 +90,13 @@ def claim(folder: Path, run: dict[str, Any], now: dict[str, Any]) -> None:
         raise GiqaError(f"{folder}: expected a folder, found a file; choose another folder with --out")
     plain = json.loads(json.dumps(run))  # as it will be read back
     if not folder.is_dir() or not any(folder.iterdir()):
-        write_json(folder / RECORD, {"made_by": MADE_BY, "run": plain, "sessions": [now]})
+        write_json(folder / RECORD, {"made_by": made_by, "run": plain, "sessions": [now]})
         return
     if not (folder / RECORD).exists():
         raise GiqaError(
             f"{folder}: expected a new folder or an earlier run, found other files; choose another --out"
         )
-    record = read_record(folder)
+    record = read_record(folder, made_by)
     if found := list(differences(record["run"], plain)):
         told = ", ".join(
             f"{item.name} {_told(item.first)} (now {_told(item.second)})" for item in found[:_SHOWN]

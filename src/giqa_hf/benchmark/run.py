@@ -23,7 +23,7 @@ from .answers import Answer, appending, read_answers
 from .backends import Asked, Backend
 from .data import BenchData, load_bench_data
 from .generate import GREEDY, marks_are_special
-from .reading import Reading, reading_of
+from .reading import Reading, load_processor, reading_of
 from .record import ANSWERS, RECORD, REFERENCES, claim, session
 
 BackendName = Literal["transformers", "vllm", "endpoint"]
@@ -51,6 +51,8 @@ class RunSettings:
             too, with transformers only; the figure has a name of its own.
         device (`str`, *optional*): for transformers.
         dtype (`str`, *optional*): for transformers and vLLM.
+        chat_template (`str`, *optional*): a file with a chat template, or its text, instead of the checkpoint's; with
+            transformers only.
         api_key_variable (`str`, *optional*, defaults to `"GIQA_BENCH_API_KEY"`): environment variable with the key of
             the endpoint.
 
@@ -74,6 +76,7 @@ class RunSettings:
     first_token: bool = False
     device: str | None = None
     dtype: str | None = None
+    chat_template: str | None = None
     api_key_variable: str = "GIQA_BENCH_API_KEY"
 
     def __post_init__(self) -> None:
@@ -95,6 +98,8 @@ class RunSettings:
             raise DataError(
                 f"first token: expected the back end transformers, which can see its logits, got {self.backend!r}"
             )
+        if self.chat_template is not None and self.backend != "transformers":
+            raise DataError(f"chat template: expected the back end transformers, got {self.backend!r}")
         if self.processor is not None and self.backend != "endpoint":
             raise DataError(f"processor: expected none with {self.backend}, which uses the model's own")
 
@@ -119,14 +124,9 @@ def run_benchmark(settings: RunSettings, out: Path, *, say: Say = print) -> None
 def make_backend(settings: RunSettings) -> Backend:
     """The back end of a run, its model loaded or its server named."""
     if settings.backend == "endpoint":
-        from ..processing import load_grounding_processor
         from .backends.endpoint import EndpointBackend
-        from .checkpoint import explained_loading
 
-        processor = None
-        if settings.processor is not None:
-            with explained_loading(settings.processor):
-                processor = load_grounding_processor(settings.processor, trust_remote_code=False)
+        processor = None if settings.processor is None else load_processor(settings.processor)
         return EndpointBackend(
             settings.url or "",
             settings.model,
@@ -153,6 +153,7 @@ def make_backend(settings: RunSettings) -> Backend:
         device=settings.device,
         dtype=settings.dtype,
         with_frame=settings.frame is None,
+        chat_template=settings.chat_template,
     )
 
 

@@ -56,6 +56,33 @@ def score_photos(
     Raises:
         `GiqaError`: as in `read_scores`.
     """
+    scores, unreadable = label_scores(
+        model, processor, labels, root, protocol, batch_size=batch_size, progress=progress
+    )
+    correlation = score_correlation(scores, [label.score for label in labels], logistic=logistic)
+    return ScoredPhotos(correlation, tuple(scores), unreadable, protocol.name)
+
+
+class LabelScores(NamedTuple):
+    """A model's scores of listed photos."""
+
+    scores: list[float | None]
+    """In the order of the list; None where there is none."""
+    unreadable: Mapping[str, str]
+    """Why photos could not be read, by path."""
+
+
+def label_scores(
+    model: Any,
+    processor: Any,
+    labels: Sequence[ScoreLabel],
+    root: Path | str,
+    protocol: ScoreProtocol = Q_INSTRUCT,
+    *,
+    batch_size: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> LabelScores:
+    """The scores of `score_photos` alone; arguments and errors as there."""
     folder = PhotoFolder(Path(root))
     unreadable: dict[str, str] = {}
     found: list[int] = []
@@ -75,5 +102,4 @@ def score_photos(
     for number, score in zip(found, read, strict=True):
         scores[number] = score
     unreadable |= {labels[found[at]].image: reason for at, reason in sorted(damaged.items())}
-    correlation = score_correlation(scores, [label.score for label in labels], logistic=logistic)
-    return ScoredPhotos(correlation, tuple(scores), unreadable, protocol.name)
+    return LabelScores(scores, unreadable)

@@ -33,9 +33,9 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
 
     Returns:
         `dict`: `figures`, `intervals`, `counts`, `settings` and `signature` as `giqa_bench` gives them; `answers`, what
-        became of every row; `judge`, `software`; `first_token`, where the run was asked for it; `matched`, for
-            predictions from elsewhere. What every image added goes into `images.json`, so that runs can be
-        compared image by image.
+        became of every row; `judge`, and `judging`, its marks, problems, runs and their spread by task;
+        `software`; `first_token`, where the run was asked for it; `matched`, for predictions from elsewhere. What every
+        image added goes into `images.json`, so that runs can be compared image by image.
 
     Raises:
         `GiqaError`: when the folder is no run, or an unfinished one.
@@ -72,6 +72,7 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
         "signature": result["signature"],
         "answers": answer_counts(answers),
         "judge": judge_settings(judge),
+        "judging": result["judging"],
         "software": software(),
         "scored": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

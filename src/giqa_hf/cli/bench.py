@@ -78,6 +78,9 @@ def _add_run(actions: Any) -> None:
         "--max-new-tokens", type=int, default=512, help="limit on an answer (default: %(default)s)"
     )
     run.add_argument("--device", help="such as cuda:1 (default: a GPU if there is any)")
+    run.add_argument(
+        "--chat-template", metavar="FILE", help="instead of the checkpoint's (transformers only)"
+    )
     run.add_argument("--dtype", help="such as bfloat16 (default: as saved; float32 on a CPU)")
     run.add_argument("--first-token", action="store_true", help="read Yes/No from the logits of the first token "
                      "too, as a figure of its own (transformers only)")  # fmt: skip
@@ -155,6 +158,7 @@ def run_model(args: argparse.Namespace) -> None:
         max_new_tokens=args.max_new_tokens,
         concurrency=args.concurrency,
         first_token=args.first_token,
+        chat_template=args.chat_template,
         device=args.device,
         dtype=args.dtype,
     )

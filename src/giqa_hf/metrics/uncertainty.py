@@ -78,7 +78,7 @@ def bootstrap_intervals(
     ```
     """
     values = _resampled([_checked(sums, resamples)], figures, seed, resamples)
-    return {name: _interval(value) if len(sums) > 1 else None for name, (value,) in values.items()}
+    return {name: interval_of(value) if len(sums) > 1 else None for name, (value,) in values.items()}
 
 
 def paired_bootstrap(
@@ -106,7 +106,7 @@ def paired_bootstrap(
     found: dict[str, PairedDifference | None] = {}
     for name, (a, b) in _resampled([one, other], figures, seed, resamples).items():
         drawn = b - a
-        interval = _interval(drawn) if len(one) > 1 else None
+        interval = interval_of(drawn) if len(one) > 1 else None
         difference = float(whole[1][name][0] - whole[0][name][0])
         if interval is None or not np.isfinite(difference):
             found[name] = None
@@ -162,7 +162,8 @@ def _draws(images: int, seed: int, resamples: int) -> Iterator[Matrix]:
         yield np.bincount(drawn.ravel(), minlength=rows * images).reshape(rows, images).astype(np.float64)
 
 
-def _interval(values: npt.NDArray[np.float64]) -> Interval | None:
+def interval_of(values: npt.NDArray[np.float64]) -> Interval | None:
+    """The 95 % interval of a figure from its value in every resample, NaN where it could not be told."""
     known = values[np.isfinite(values)]
     if len(known) * 2 < len(values):
         return None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from ..checkpoint import checkpoint_identity, load_checkpoint
+from ...backbones import checkpoint_identity, load_checkpoint
+from ...metrics.score_correlation.labels import ScoreLabel
 from ..generate import generate_batches
-from ..score_reading import yes_probabilities
+from ..score_reading import ScoreProtocol, yes_probabilities
+from ..scored_photos import LabelScores, label_scores
 from .asking import Asked, Reply
 
 _PHOTOS_AT_ONCE = 128
@@ -23,6 +27,7 @@ class LocalBackend:
         device (`str`, *optional*): a CUDA device if there is any, or the CPU.
         dtype (`str`, *optional*): as the weights were saved on a CUDA device, `"float32"` on the CPU.
         with_frame (`bool`, *optional*, defaults to `True`): see `load_checkpoint`.
+        chat_template (`str`, *optional*): see `load_checkpoint`.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class LocalBackend:
         device: str | None = None,
         dtype: str | None = None,
         with_frame: bool = True,
+        chat_template: str | None = None,
     ) -> None:
         self._device = device or _best_device()
         self._dtype = dtype or ("float32" if self._device == "cpu" else "auto")
@@ -41,7 +47,7 @@ class LocalBackend:
         self._max_new_tokens = max_new_tokens
         self._identity = checkpoint_identity(model)
         self._model, self._processor = load_checkpoint(
-            model, device=self._device, dtype=self._dtype, with_frame=with_frame
+            model, device=self._device, dtype=self._dtype, with_frame=with_frame, chat_template=chat_template
         )
 
     @property
@@ -52,7 +58,9 @@ class LocalBackend:
     def settings(self) -> dict[str, Any]:
         """See `Backend`."""
         dtype = str(self._model.dtype).removeprefix("torch.")
-        return {"model": self._identity, "backend": {"name": "transformers", "dtype": dtype}}
+        template = hashlib.sha256(str(self._processor.chat_template).encode()).hexdigest()
+        backend = {"name": "transformers", "dtype": dtype, "chat_template_sha256": template}
+        return {"model": self._identity, "backend": backend}
 
     def execution(self) -> dict[str, Any]:
         """See `Backend`."""
@@ -89,6 +97,10 @@ class LocalBackend:
                 batch_size=self._batch_size,
             )
         return found
+
+    def photo_scores(self, labels: Sequence[ScoreLabel], root: Path, protocol: ScoreProtocol) -> LabelScores:
+        """Quality scores of listed photos, see `scored_photos.label_scores`."""
+        return label_scores(self._model, self._processor, labels, root, protocol, batch_size=self._batch_size)
 
 
 def _best_device() -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...backbones import checkpoint_identity
+from ...backbones.chat import chat_prompt
 from ...errors import MissingExtraError
-from ..checkpoint import checkpoint_identity
-from ..generate import chat_prompt
 from .asking import Asked, Reply
 
 

@@ -14,6 +14,7 @@ import evaluate
 
 from giqa_hf.errors import DataError
 from giqa_hf.formats import GiqaFormat
+from giqa_hf.metrics.fingerprint import texts_fingerprint
 from giqa_hf.metrics.llm_score.compute import VERSION, llm_score
 from giqa_hf.metrics.signature import signature
 
@@ -113,9 +114,13 @@ class LlmScoreMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no 
         found = llm_score(predictions, references, questions, judge=judge, human_marks=human_marks)
         rest = found._asdict()
         value, human = rest.pop("value"), rest.pop("human")
+        asked = [None] * len(references) if questions is None else questions
+        data = texts_fingerprint([*row] for row in zip(asked, references, strict=True))
         return {
             "llm_score": value,
             **{name: list(part) if isinstance(part, tuple) else part for name, part in rest.items()},
             "human": None if human is None else human._asdict(),
-            "signature": signature("llm_score", VERSION, {"judge": found.judge, "box_format": read_as}),
+            "signature": signature(
+                "llm_score", VERSION, {"judge": found.judge, "box_format": read_as, "data": data}
+            ),
         }

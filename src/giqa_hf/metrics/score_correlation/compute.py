@@ -74,6 +74,21 @@ def score_correlation(
     (0.8, 4, 0)
     ```
     """
+    pairs = score_pairs(predictions, references)
+    return correlate(pairs.scores, pairs.opinions, pairs.missing, logistic=logistic)
+
+
+class ScorePairs(NamedTuple):
+    """Scores beside opinions, of the photos that have a score."""
+
+    scores: Numbers
+    opinions: Numbers
+    missing: int
+    """Photos without a score."""
+
+
+def score_pairs(predictions: Sequence[float | str | None], references: Sequence[float | str]) -> ScorePairs:
+    """The numbers in two lists; arguments and errors as in `score_correlation`."""
     if len(predictions) != len(references):
         raise DataError(
             f"expected one score per opinion, got {len(predictions)} predictions and {len(references)} references"
@@ -83,11 +98,22 @@ def score_correlation(
     kept = [i for i, score in enumerate(scored) if score is not None]
     scores = np.array([scored[i] for i in kept], dtype=np.float64)
     opinions = np.array([truths[i] for i in kept], dtype=np.float64)
-    missing = len(scored) - len(kept)
-    if len(kept) < LEAST_PAIRS:
-        return ScoreCorrelation(None, None, None, None, None, None, None, len(kept), missing)
+    return ScorePairs(scores, opinions, len(scored) - len(kept))
+
+
+def correlate(
+    scores: Numbers,
+    opinions: Numbers,
+    missing: int = 0,
+    *,
+    logistic: bool = True,
+    near: Logistic | None = None,
+) -> ScoreCorrelation:
+    """`score_correlation` of finite numbers; `near`, a curve to start the fit from, as in `fit_logistic`."""
+    if len(scores) < LEAST_PAIRS:
+        return ScoreCorrelation(None, None, None, None, None, None, None, len(scores), missing)
     plcc = pearson(scores, opinions)
-    curve = fit_logistic(scores, opinions) if logistic and plcc is not None else None
+    curve = fit_logistic(scores, opinions, near=near) if logistic and plcc is not None else None
     fitted = None if curve is None else curve(scores)
     return ScoreCorrelation(
         srcc=spearman(scores, opinions),
@@ -97,7 +123,7 @@ def score_correlation(
         rmse=_rmse(scores, opinions),
         rmse_logistic=None if fitted is None else _rmse(fitted, opinions),
         logistic=curve,
-        pairs=len(kept),
+        pairs=len(scores),
         missing=missing,
     )
 

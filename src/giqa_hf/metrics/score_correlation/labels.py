@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...corpora.json_stream import stream_json_lines, stream_json_list
+from ...corpora.label_file import open_text
 from ...corpora.photos import PhotoFolder
 from ...errors import DataError
 from .compute import as_score
@@ -27,7 +29,8 @@ def read_score_labels(
     """Read a list of opinion scores.
 
     Args:
-        path (`Path` or `str`): a JSON list, or JSON lines where the name ends in .jsonl.
+        path (`Path` or `str`): a JSON list, JSON lines where the name ends in .jsonl, or a table with a head and
+            commas where it ends in .csv, such as KonIQ-10k's.
         image_key (`str`, *optional*, defaults to `"img_path"`): field with the path of the photo.
         score_key (`str`, *optional*, defaults to `"gt_score"`): field with the score, a number or a string such as
             `"2.82 "`.
@@ -72,6 +75,9 @@ def read_score_labels(
 
 
 def _records(path: Path) -> Iterator[Any]:
+    if path.suffix == ".csv":
+        yield from _table_rows(path)
+        return
     if path.suffix != ".jsonl":
         yield from stream_json_list(path)
         return
@@ -79,3 +85,13 @@ def _records(path: Path) -> Iterator[Any]:
         if line.fault is not None:
             raise DataError(f"{path}, line {line.number}: expected a JSON object, found none ({line.fault})")
         yield line.value
+
+
+def _table_rows(path: Path) -> Iterator[Any]:
+    with open_text(path) as file:
+        try:
+            for row in csv.DictReader(file, strict=True):
+                # Cells beyond the head, and a line that ends too soon, are not guessed at.
+                yield {key: value for key, value in row.items() if key is not None and value is not None}
+        except csv.Error as error:
+            raise DataError(f"{path}: expected a table with commas, found none ({error})") from error

@@ -23,6 +23,8 @@ _WIDTHS = (
     4.0,
 )  # of the start, in standard deviations: the usual one, and two that are nearly straight
 _MOST_STEPS = 2000
+_MOST_STEPS_NEAR = 200
+"""From a start that is known to be close; what has not ended by then (a few drawn points) is as flat as it gets."""
 
 
 class Logistic(NamedTuple):
@@ -39,7 +41,9 @@ class Logistic(NamedTuple):
         return _curve(np.array(self), scores)
 
 
-def fit_logistic(scores: npt.NDArray[np.float64], opinions: npt.NDArray[np.float64]) -> Logistic | None:
+def fit_logistic(
+    scores: npt.NDArray[np.float64], opinions: npt.NDArray[np.float64], *, near: Logistic | None = None
+) -> Logistic | None:
     """The logistic with the least squared error.
 
     Both lists are standardised first, so that the fit does not depend on their scales. It starts from the ends and the
@@ -49,6 +53,7 @@ def fit_logistic(scores: npt.NDArray[np.float64], opinions: npt.NDArray[np.float
     Args:
         scores (`float64 array` of shape (N,)): of the model, finite, not constant.
         opinions (`float64 array` of shape (N,)): finite, not constant.
+        near (`Logistic`, *optional*): the only start, where the answer is known to be close, as in a resample.
 
     Returns:
         `Logistic`, or None below 5 pairs and where no start leads to an end.
@@ -66,12 +71,18 @@ def fit_logistic(scores: npt.NDArray[np.float64], opinions: npt.NDArray[np.float
     y_mean, y_std = float(opinions.mean()), float(opinions.std())
     x, y = (scores - x_mean) / x_std, (opinions - y_mean) / y_std
     high, low = (y.max(), y.min()) if x @ y >= 0 else (y.min(), y.max())
-    best, best_cost = None, np.inf
-    for width in _WIDTHS:
+    if near is not None:
+        ends = (near.b1 - y_mean) / y_std, (near.b2 - y_mean) / y_std
+        most = _MOST_STEPS_NEAR
+        starts = [np.array([*ends, (near.b3 - x_mean) / x_std, near.b4 / x_std])]
+    else:
+        most = _MOST_STEPS
         # A wide curve shows only its middle between the scores, so its ends lie farther out.
-        reach = max(1.0, 2.0 * width)
-        start = np.array([high * reach, low * reach, 0.0, width])
-        found = least_squares(lambda b: _curve(b, x) - y, start, method="lm", max_nfev=_MOST_STEPS)
+        reaches = [(max(1.0, 2.0 * width), width) for width in _WIDTHS]
+        starts = [np.array([high * reach, low * reach, 0.0, width]) for reach, width in reaches]
+    best, best_cost = None, np.inf
+    for start in starts:
+        found = least_squares(lambda b: _curve(b, x) - y, start, method="lm", max_nfev=most)
         if np.isfinite(found.x).all() and found.x[3] != 0 and found.cost < best_cost:
             best, best_cost = found.x, found.cost
     if best is None:

@@ -13,6 +13,7 @@ import datasets
 import evaluate
 
 from giqa_hf.errors import DataError
+from giqa_hf.metrics.fingerprint import RowsFingerprint
 from giqa_hf.metrics.score_correlation.compute import VERSION, as_score, score_correlation
 from giqa_hf.metrics.signature import signature
 
@@ -97,8 +98,13 @@ class ScoreCorrelationMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate
         found = score_correlation(predictions, references, logistic=logistic)
         # The curve after which they were taken is a part of two of the figures, and of them alone.
         fitted = None if found.logistic is None else "4 parameters"
+        data = RowsFingerprint()
+        for opinion in references:
+            data.add(None, [opinion])
         return {
             **found._asdict(),
             "logistic": None if found.logistic is None else found.logistic._asdict(),
-            "signature": signature("score_correlation", VERSION, {"krcc": "tau-b", "logistic": fitted}),
+            "signature": signature(
+                "score_correlation", VERSION, {"krcc": "tau-b", "logistic": fitted, "data": data.result()}
+            ),
         }
