@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -85,12 +87,28 @@ def test_the_record_tells_all(whole, bench):
     record = read_record(whole)
     told = record["run"]
     assert told["model"]["name"] == family("llava_next").name and len(told["model"]["sha256"]) == 64
-    assert told["backend"] == {"name": "transformers", "dtype": "float32"}
+    template = (family("llava_next") / "chat_template.jinja").read_bytes()
+    assert told["backend"] == {
+        "name": "transformers",
+        "dtype": "float32",
+        "chat_template_sha256": hashlib.sha256(template).hexdigest(),
+    }
     assert told["decoding"]["max_new_tokens"] == 8 and told["decoding"]["do_sample"] is False
     assert told["data"] == load_bench_data(str(bench)).settings()
     assert told["boxes"]["format"]["name"] == "giqa" and told["prompts"]["style"] == "giqa"
     assert record["sessions"][0]["execution"]["batch_size"] == 3
     assert len(read_references(whole)) == 8
+
+
+def test_a_checkpoint_without_a_chat_template_takes_a_given_one(settings, bench, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(family("llava_next"), folder)
+    (folder / "chat_template.jinja").rename(tmp_path / "mine.jinja")
+    with pytest.raises(GiqaError, match=r"chat template.*--chat-template"):
+        make_backend(replace(settings, model=str(folder)))
+    mine = replace(settings, model=str(folder), chat_template=str(tmp_path / "mine.jinja"), limit=1)
+    run_benchmark(mine, tmp_path / "run", say=lambda line: None)
+    assert len(read_answers(tmp_path / "run" / ANSWERS)) == 1
 
 
 class Interrupted(Exception):
@@ -247,6 +265,10 @@ IMPOSSIBLE = {
     "logits of a server": (
         {"backend": "endpoint", "url": "http://x", "first_token": True},
         "first token: expected",
+    ),
+    "a server has its own template": (
+        {"backend": "endpoint", "url": "http://x", "chat_template": "x.jinja"},
+        "chat template: expected the back end transformers, got 'endpoint'",
     ),
     "a second processor": ({"processor": "x"}, "processor: expected none with transformers"),
 }
