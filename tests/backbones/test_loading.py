@@ -12,7 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
-from giqa_hf.backbones import BACKBONES, find_backbone, load_backbone, load_checkpoint, memory
+from giqa_hf.backbones import (
+    BACKBONES,
+    find_backbone,
+    load_backbone,
+    load_backbone_processor,
+    load_checkpoint,
+    memory,
+)
 from giqa_hf.backbones.checkpoint import check_processor, load_processor
 from giqa_hf.benchmark import generate
 from giqa_hf.errors import GiqaError, MissingExtraError
@@ -210,3 +217,16 @@ def test_the_video_half_of_qwen_is_passed_on(tmp_path):
     assert saved["video_processor"] == videos
     assert saved["processor_class"] == "Qwen2_5_VLProcessor"  # transformers' own
     assert saved["image_processor"]["size"] == {"shortest_edge": 200_704, "longest_edge": 1_003_520}
+
+
+def test_the_processor_alone_is_that_of_the_whole():
+    """Pixels, prompt and boxes as `load_backbone` gives them, without a weight read."""
+    folder = str(tiny_backbone(LLAVA))
+    alone, whole = (
+        load_backbone_processor(LLAVA, checkpoint=folder),
+        load_backbone(LLAVA, checkpoint=folder).processor,
+    )
+    assert alone.chat_template == whole.chat_template and alone.box_format == whole.box_format
+    assert alone.frame(300, 200) == whole.frame(300, 200) and alone.frame(300, 200).model_wh[0] > 0
+    with pytest.raises(GiqaError, match="expected a checkpoint of the model type mplug_owl2"):
+        load_backbone_processor("mplug-owl2-7b", checkpoint=folder)

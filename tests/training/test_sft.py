@@ -43,7 +43,7 @@ def _one_thread():
 
 @pytest.fixture
 def _no_warnings():
-    """The trainer warns of weights that it did not find, though they are there: see `_restore_weights`."""
+    """The trainer warns of weights that it did not find, though they are there: see `restore_weights`."""
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     yield

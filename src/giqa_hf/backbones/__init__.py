@@ -6,7 +6,7 @@ from .backbone import Backbone, Size
 from .checkpoint import Checkpoint, load_checkpoint
 from .entries import ALIASES, BACKBONES, find_backbone
 from .files import checkpoint_identity
-from .loading import LoadedBackbone, load_backbone
+from .loading import LoadedBackbone, load_backbone, load_backbone_processor
 from .memory import MemoryEstimate, check_memory, estimate_memory
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "estimate_memory",
     "find_backbone",
     "load_backbone",
+    "load_backbone_processor",
     "load_checkpoint",
 ]

@@ -125,14 +125,38 @@ def load_backbone(
     _check_type(entry, folder, source)
     if checkpoint is not None:
         check_memory(entry, kind, device=device, dtype=dtype, parameters=parameters_of(folder))
-    with explained_loading(source):
-        processor = load_processor(folder)
-    template = _prepare(processor, entry, chat_template, source)
+    processor, template = _processor(entry, folder, source, chat_template)
     check_processor(processor, source)
     model = load_model(folder, source, device=device, dtype=dtype, quantization=bits)
     for prefix in entry.frozen["full"]:
         model.get_submodule(prefix).requires_grad_(False)
     return LoadedBackbone(entry, model, processor, checkpoint_identity(source, revision), template)
+
+
+def load_backbone_processor(
+    name: str,
+    *,
+    checkpoint: str | None = None,
+    revision: str | None = None,
+    chat_template: str | None = None,
+) -> Any:
+    """The processor that `load_backbone` gives, without any weight: for writing rows that are trained on elsewhere.
+
+    Args and errors are those of `load_backbone`.
+    """
+    entry = find_backbone(name)
+    source = checkpoint or entry.checkpoint
+    folder = _folder(entry, source, revision or (entry.revision if checkpoint is None else None))
+    _check_type(entry, folder, source)
+    return _processor(entry, folder, source, chat_template)[0]
+
+
+def _processor(
+    entry: Backbone, folder: str, source: str, chat_template: str | None
+) -> tuple[Any, TemplateSource]:
+    with explained_loading(source):
+        processor = load_processor(folder)
+    return processor, _prepare(processor, entry, chat_template, source)
 
 
 def _folder(entry: Backbone, source: str, revision: str | None) -> str:

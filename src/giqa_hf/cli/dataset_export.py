@@ -103,24 +103,12 @@ def _processor(args: argparse.Namespace) -> Any:
     """The processor that sees the pictures in training; `None` where the frame is declared."""
     if args.backbone is None and args.processor is None:
         return None
-    from ..backbones.files import explained_loading
-
     if args.backbone is None:
+        from ..backbones.files import explained_loading
         from ..processing import load_grounding_processor
 
         with explained_loading(args.processor):
             return load_grounding_processor(args.processor, trust_remote_code=False)
-    from ..backbones import find_backbone
-    from ..backbones.checkpoint import load_processor
-    from ..backbones.files import checkpoint_folder
-    from ..backbones.loading import _check_type, _prepare
+    from ..backbones import load_backbone_processor
 
-    # As `load_backbone` does it, without the weights.
-    entry = find_backbone(args.backbone)
-    source = args.processor or entry.checkpoint
-    folder = checkpoint_folder(source, None if args.processor else entry.revision)
-    _check_type(entry, folder, source)
-    with explained_loading(source):
-        processor = load_processor(folder)
-    _prepare(processor, entry, None, source)
-    return processor
+    return load_backbone_processor(args.backbone, checkpoint=args.processor)

@@ -19,9 +19,9 @@ from ..processing import Hidden
 from ..schema import grounded_of
 from .conversations import TEXT_COLUMNS, FrameOf, conversation
 from .disk import explained_writing
-from .recipes import Recipe, _has_accelerator, split_batch
+from .recipes import Recipe, has_accelerator, split_batch
 from .rewards import REWARDS, RewardFunction, frame_of_row
-from .sft import FINAL, LOSS_CURVE, TrainingResult, _restore_weights, check_processor, last_whole_checkpoint
+from .sft import FINAL, LOSS_CURVE, TrainingResult, check_processor, last_whole_checkpoint, restore_weights
 
 if TYPE_CHECKING:
     from trl import GRPOConfig
@@ -117,7 +117,7 @@ def grpo_config(recipe: str | GrpoRecipe, output_dir: str | os.PathLike[str], **
             )
         recipe = GRPO_RECIPES[recipe]
     changes = {name: overrides.pop(name) for name in asdict(recipe) if name in overrides}
-    on_cpu = overrides.get("use_cpu", not _has_accelerator())
+    on_cpu = overrides.get("use_cpu", not has_accelerator())
     if on_cpu:
         changes.setdefault("bf16", False)  # as in `sft_config`
     recipe = replace(recipe, **changes)
@@ -268,7 +268,7 @@ def grpo(
     folder = Path(config.output_dir or ".")
     last = last_whole_checkpoint(folder)
     if last:
-        _restore_weights(model, last)
+        restore_weights(model, last)
 
     class Trainer(GRPOTrainer):
         def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:

@@ -147,7 +147,7 @@ def sft_config(recipe: str | Recipe, output_dir: str | os.PathLike[str], **overr
         raise MissingExtraError("fine-tuning", "train") from None
     recipe = recipe_of(recipe)
     changes = {name: overrides.pop(name) for name in _FIELDS if name in overrides}
-    on_cpu = overrides.get("use_cpu", not _has_accelerator())
+    on_cpu = overrides.get("use_cpu", not has_accelerator())
     if on_cpu:
         changes.setdefault("bf16", False)  # what has no unit for bfloat16 gets slower by it, and coarser
     recipe = replace(recipe, **changes)
@@ -215,11 +215,12 @@ def need_bitsandbytes(what: str) -> None:
 
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingExtraError(what, "qlora")
-    if not _has_accelerator():
+    if not has_accelerator():
         raise GiqaError(f"{what} needs a GPU, found none; use the recipe lora, or a machine with a GPU")
 
 
-def _has_accelerator() -> bool:
+def has_accelerator() -> bool:
+    """Whether torch sees a GPU or the like."""
     import torch
 
     return bool(torch.accelerator.is_available())

@@ -86,7 +86,7 @@ def train(
     folder = Path(config.output_dir or ".")
     last = last_whole_checkpoint(folder)
     if last:
-        _restore_weights(model, last)
+        restore_weights(model, last)
     config = copy.copy(config)  # the trainer writes into it
     trainer = GiqaTrainer(
         model,
@@ -196,11 +196,11 @@ def _take_best(trainer: Any) -> int | None:
         if (Path(best) / "adapter_config.json").exists():
             trainer.model.load_adapter(best, trainer.model.active_adapters[0], is_trainable=True)
         else:
-            _restore_weights(trainer.model, best)
+            restore_weights(trainer.model, best)
     return int(trainer.state.best_global_step)
 
 
-def _restore_weights(model: Any, checkpoint: str) -> None:
+def restore_weights(model: Any, checkpoint: str) -> None:
     """Put a checkpoint's weights into the model.
 
     `Trainer` (as of transformers 5.23) loads the file as it is. For LLaVA the file has other names than the model has,
