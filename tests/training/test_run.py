@@ -112,7 +112,7 @@ def test_another_run_in_its_folder_is_refused(finished, data):
         run_training(
             settings(data, changes={"global_batch": 4, "epochs": 3}, task="des"), out, say=lambda _: None
         )
-    with pytest.raises(GiqaError, match="expected a new folder or an earlier training, found other files"):
+    with pytest.raises(GiqaError, match="expected a new folder or an earlier run, found other files"):
         run_training(settings(data), out.parent, say=lambda _: None)
 
 

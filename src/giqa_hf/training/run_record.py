@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..benchmark.record import differences, session
-from ..errors import GiqaError
+from ..benchmark.record import RECORD, claim, read_record, session
 from ..files import write_json
 
 MADE_BY = "giqa train"
-RECORD = "run.json"
 _LIBRARIES = ("trl", "peft", "accelerate", "bitsandbytes", "deepspeed")
-_SHOWN = 4
 
 
 def training_session(arguments: Sequence[str], execution: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,13 +38,7 @@ def read_training(folder: Path) -> dict[str, Any]:
     Raises:
         `GiqaError`: when the folder is of no training.
     """
-    found = _read(folder)
-    if found is None:
-        raise GiqaError(
-            f"{folder}: expected the folder of a training that `giqa train` has made, found no {RECORD} of it; check "
-            "the path"
-        )
-    return found
+    return read_record(folder, MADE_BY)
 
 
 def claim_training(folder: Path, run: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -57,44 +47,10 @@ def claim_training(folder: Path, run: Mapping[str, Any], now: Mapping[str, Any])
     Raises:
         `GiqaError`: when the folder holds something else, or a training with other settings; it names them.
     """
-    if folder.exists() and not folder.is_dir():
-        raise GiqaError(f"{folder}: expected a folder, found a file; choose another folder with --out")
-    plain = json.loads(json.dumps(run))  # as it will be read back
-    if not folder.is_dir() or not any(folder.iterdir()):
-        write_json(folder / RECORD, {"made_by": MADE_BY, "run": plain, "sessions": [now]})
-        return
-    found = _read(folder)
-    if found is None:
-        raise GiqaError(
-            f"{folder}: expected a new folder or an earlier training, found other files; choose another --out"
-        )
-    if others := list(differences(found["run"], plain)):
-        told = ", ".join(
-            f"{other.name} {_told(other.first)} (now {_told(other.second)})" for other in others[:_SHOWN]
-        )
-        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-        raise GiqaError(
-            f"{folder}: expected a training with the same settings, found one with {told}{more}; choose another folder "
-            "with --out, or delete this one"
-        )
-    write_json(folder / RECORD, {**found, "sessions": [*found["sessions"], now]})
+    claim(folder, dict(run), dict(now), MADE_BY)
 
 
 def finish_training(folder: Path, result: Mapping[str, Any]) -> None:
     """Add what came of it."""
     now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     write_json(folder / RECORD, {**read_training(folder), "result": {**result, "finished": now}})
-
-
-def _read(folder: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    ours = isinstance(found, dict) and found.get("made_by") == MADE_BY and isinstance(found.get("run"), dict)
-    return found if ours else None
-
-
-def _told(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."
