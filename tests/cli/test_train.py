@@ -32,7 +32,10 @@ def test_a_training(tmp_path, capsys):
     ]  # fmt: skip
     code, out, err = giqa(capsys, *command)
     assert code == 0, err
-    assert "3 rows to tune on" in out and out.splitlines()[-1] == f"result: {tmp_path / 'out' / 'final'}"
+    final = tmp_path / "out" / "final"
+    assert "3 rows to tune on" in out
+    assert out.splitlines()[-2:] == [f"result: {final}", f"card: {final / 'README.md'}"]
+    assert "giqa-tiny" in (final / "README.md").read_text(encoding="utf-8")
     run = read_training(tmp_path / "out")["run"]
     assert (run["recipe"]["learning_rate"], run["recipe"]["global_batch"]) == (1e-4, 2)
     code, _, err = giqa(capsys, *command, "--seed", "1")

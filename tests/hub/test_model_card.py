@@ -238,7 +238,9 @@ def test_a_run_without_scores(run, bench):
 
 
 def test_a_folder_of_no_training(tmp_path):
-    with pytest.raises(GiqaError, match=r"expected the folder of a training .* found no run.json"):
+    with pytest.raises(
+        GiqaError, match=r"expected the folder of a run that `giqa train` has made, found no run.json"
+    ):
         model_card(tmp_path)
 
 
