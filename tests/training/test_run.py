@@ -52,7 +52,7 @@ def test_what_it_says(finished):
     told = "\n".join(said)
     assert "10 rows to tune on; counting their tokens" in told
     assert "2 rows of 1 other pictures are held out" in told  # two rows of each picture
-    assert "recipe tiny: 4 rows a step, on 1 devices 4 at a time, 1 times" in told
+    assert "recipe tiny: 4 rows a step = 1 (devices) x 4 (at a time) x 1 (times)" in told
     assert "step 1, held-out rows: VQA Acc (Total)[lexical] 0.0000" in told
     assert outcome.is_first and outcome.merged is None
 
