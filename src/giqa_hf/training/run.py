@@ -185,8 +185,8 @@ def run_training(settings: TrainSettings, out: Path, *, say: Say = print) -> Tra
         claim_training(out, run, training_session(settings.arguments, execution))
     state.wait_for_everyone()
     say(
-        f"recipe {settings.recipe}: {recipe.global_batch} rows a step = {devices} (devices) x {device_batch} (at a time) "
-        f"x {accumulated} (times)"
+        f"recipe {settings.recipe}: {recipe.global_batch} rows a step = "
+        f"{devices} (devices) x {device_batch} (at a time) x {accumulated} (times)"
     )
     source = settings.checkpoint or entry.checkpoint
     backbone.model.name_or_path = source  # which PEFT notes in an adapter; else a folder of the Hub's cache
