@@ -127,3 +127,8 @@ def test_scores_that_somebody_has_changed(run, broken):
 def test_the_rows_are_those_that_the_arithmetic_above_counts():
     kinds = [(row["task"], row["question_type"]) for row in bench_rows()]
     assert kinds.count(("des", None)) == 2 and kinds.count(("vqa", "what")) == 2
+
+
+def test_a_misspelt_judge_is_no_model_of_the_hub(tmp_path):
+    with pytest.raises(DataError, match="--judge: expected lexical, none, .* got 'lexicall'"):
+        judge_of("lexicall", tmp_path)

@@ -38,6 +38,7 @@ def compare_text(comparison: Comparison, differences: Sequence[RunDifference] = 
     told = [_table(lines), *_notes(comparison)]
     runs = [entry for entry in comparison.entries if not entry.is_published]
     if runs:
+        told += ["", "rows answered with words, and who marked the texts", *_answer_lines(runs)]
         told += ["", "true boxes: found, wrong, malformed (unreadable), absent", *_outcome_lines(runs)]
     if first_tokens := _first_token_lines(runs):
         told += ["", f"{FIGURE}, from the logits of the first token instead of the generated word:"]
@@ -70,6 +71,21 @@ def _table(lines: list[list[str]]) -> str:
     ]
     table.insert(2, "-" * max(map(len, table)))
     return "\n".join(table)
+
+
+def _answer_lines(runs: Sequence[Entry]) -> list[str]:
+    """What a figure does not show by itself: rows without an answer count as wrong, and who judged."""
+    lines = []
+    for run in runs:
+        scores = run.scores or {}
+        told, judge = scores["answers"], scores["settings"]["judge"]
+        lacking = {"empty": told["empty"], **told["failures"]}
+        why = ", ".join(f"{count} {name}" for name, count in lacking.items() if count)
+        marked = "no judge" if judge is None else f"judge {judge}"
+        lines.append(
+            f"  {run.name}: {told['with_words']} of {told['rows']}{f' ({why})' if why else ''}; {marked}"
+        )
+    return lines
 
 
 def _outcome_lines(runs: Sequence[Entry]) -> list[str]:

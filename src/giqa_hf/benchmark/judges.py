@@ -37,7 +37,8 @@ def judge_of(
         `Judge`, `False` or `None`, as `giqa_bench` takes it.
 
     Raises:
-        `DataError`: when a number is below 1, or options are given to a judge that has none.
+        `DataError`: when the choice is none of these, a number is below 1, or options are given to a judge that has
+            none.
     """
     for option, number in (("--judge-repeats", repeats), ("--judge-max-tokens", max_tokens)):
         if number is not None and number < 1:
@@ -56,6 +57,11 @@ def judge_of(
     elif model is not None:
         raise DataError(
             f"--judge-model: expected with the address of a server, got --judge {choice}; leave it out"
+        )
+    elif "/" not in choice and not Path(choice).expanduser().is_dir():
+        raise DataError(
+            f"--judge: expected lexical, none, the address of a server, or a language model's folder or Hub id "
+            f"(OWNER/NAME), got {choice!r}; choose one of these"
         )
     else:
         llm = LocalLLM(choice)

@@ -79,3 +79,45 @@ def _boxes(value: npt.ArrayLike, where: str) -> Boxes:
         return as_boxes(value)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+
+
+def check_samples(boxes: Sequence[npt.ArrayLike], name: str) -> None:
+    """Refuse boxes that are none: a metric would count them as missed, and nobody would see why.
+
+    Args:
+        boxes (`list` of arrays of shape (N, 4)): `x1, y1, x2, y2` of each sample, in any unit.
+        name (`str`): of the argument, for the message.
+
+    Raises:
+        `ValueError`: on a number that is not finite, or reversed corners; it names sample and box.
+    """
+    for number, own in enumerate(boxes):
+        rows = as_boxes(own)
+        wrong = ~np.isfinite(rows).all(axis=1) | (rows[:, :2] > rows[:, 2:]).any(axis=1)
+        if wrong.any():
+            place = int(np.flatnonzero(wrong)[0])
+            raise ValueError(
+                f"{name}[{number}], box {place}: expected finite x1 <= x2 and y1 <= y2, got {rows[place].tolist()}; "
+                "leave out what could not be read, so that it counts as no box"
+            )
+
+
+def check_units(predictions: Sequence[npt.ArrayLike], references: Sequence[npt.ArrayLike]) -> None:
+    """Refuse predictions in pixels where the truth is in shares of the image: their IoU is near 0 whatever they say.
+
+    Args:
+        predictions (`list` of arrays of shape (N, 4)): `x1, y1, x2, y2` of each sample.
+        references (`list` of arrays of shape (N, 4)): likewise.
+
+    Raises:
+        `ValueError`: where all true corners lie within 0..1 and most predicted boxes reach beyond 2.
+    """
+    true = as_boxes([box for own in references for box in as_boxes(own)])
+    if not len(true) or true.max() > 1.0 or true.min() < 0.0:
+        return
+    beyond = [bool(np.abs(box).max() > 2.0) for own in predictions for box in as_boxes(own)]
+    if beyond and sum(beyond) > len(beyond) / 2:
+        raise ValueError(
+            f"predictions: expected boxes in the unit of the references, shares of the image from 0 to 1, found "
+            f"{sum(beyond)} of {len(beyond)} beyond 2; divide pixels by width and height"
+        )

@@ -15,6 +15,7 @@ import evaluate
 from giqa_hf.metrics.fingerprint import RowsFingerprint
 from giqa_hf.metrics.grounding_miou.box_f1 import box_f1
 from giqa_hf.metrics.grounding_miou.compute import VERSION, grounding_miou
+from giqa_hf.metrics.overlaps import check_samples, check_units
 from giqa_hf.metrics.signature import signature
 
 _DESCRIPTION = """
@@ -73,6 +74,9 @@ class GroundingMiou(evaluate.Metric):  # type: ignore[misc]  # evaluate has no t
         matching: str = "hungarian",
         normalise: str = "truth",
     ) -> dict[str, Any]:
+        check_samples(references, "references")
+        check_samples(predictions, "predictions")
+        check_units(predictions, references)
         found = grounding_miou(
             predictions,
             references,

@@ -13,6 +13,7 @@ import datasets
 import evaluate
 
 from giqa_hf.metrics.fingerprint import RowsFingerprint
+from giqa_hf.metrics.overlaps import check_samples, check_units
 from giqa_hf.metrics.signature import signature
 from giqa_hf.metrics.tag_recall.compute import VERSION, tag_recall
 from giqa_hf.metrics.tag_recall.similarity import lexical_similarity, similarity_name
@@ -77,10 +78,15 @@ class TagRecall(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         iou_threshold: float = 0.5,
         similarity_threshold: float = 0.5,
     ) -> dict[str, Any]:
+        truth = [sample["boxes"] for sample in references]
+        told = [sample["boxes"] for sample in predictions]
+        check_samples(truth, "references")
+        check_samples(told, "predictions")
+        check_units(told, truth)
         found = tag_recall(
-            [sample["boxes"] for sample in predictions],
+            told,
             [sample["names"] for sample in predictions],
-            [sample["boxes"] for sample in references],
+            truth,
             [sample["names"] for sample in references],
             similarity=similarity,
             iou_threshold=iou_threshold,

@@ -46,7 +46,7 @@ class VqaAccuracy(NamedTuple):
     judge_failures: int
     """What/Why/How questions without a mark; Acc (W) is the mean over the others."""
     absent: int
-    """Of the malformed ones, those with no text at all."""
+    """Answers with no text at all; they count as wrong too."""
 
 
 YesNoOutcome = Literal["right", "wrong", "malformed", "absent"]
@@ -75,8 +75,8 @@ class VqaAccuracySums:
         said = yes_or_no(prediction)
         self._yes_no += 1
         if said is None:
-            self._malformed += 1
             absent = not prediction.strip()
+            self._malformed += not absent
             self._absent += absent
             return "absent" if absent else "malformed"
         self._correct += said == truth

@@ -30,7 +30,7 @@ Args:
 
 Returns:
     `dict`: "acc_y", "acc_w", "acc_total", each 0..1, or None where it cannot be told; the counts "yes_no", "correct",
-    "malformed" (neither word), "absent" (of those, no text at all), "what_why_how", "judged", "judge_failures";
+    "malformed" (words, but neither of the two), "absent" (no text at all), "what_why_how", "judged", "judge_failures";
     "judge", its name; "signature", one line with all that the values depended on.
 
 Examples:
