@@ -36,6 +36,9 @@ def test_a_training(tmp_path, capsys):
     assert "3 rows to tune on" in out
     assert out.splitlines()[-2:] == [f"result: {final}", f"card: {final / 'README.md'}"]
     assert "giqa-tiny" in (final / "README.md").read_text(encoding="utf-8")
+    assert [path.parent.name for path in (tmp_path / "out").rglob("README.md")] == [
+        "final"
+    ]  # TRL's own is not there
     run = read_training(tmp_path / "out")["run"]
     assert (run["recipe"]["learning_rate"], run["recipe"]["global_batch"]) == (1e-4, 2)
     code, _, err = giqa(capsys, *command, "--seed", "1")

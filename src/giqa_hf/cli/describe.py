@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> None:
             print(f"  {region.phrase}: {corners}")
     for issue in grounded.issues:
         print(f"  unreadable box ({issue.status}): {issue.raw}")
-    print(f"boxes drawn into {out}")
+    drawn = any(len(region.boxes_norm) for region in grounded.regions)
+    print(f"boxes drawn into {out}" if drawn else f"no boxes in it; the photo is in {out}")
 
 
 def describe(image: Any, checkpoint: str, question: str) -> Any:

@@ -39,6 +39,9 @@ class GiqaTrainer(SFTTrainer):
         named: Any = _Named(self.data_collator)
         self.data_collator = named
 
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: TRL's card knows neither data nor figures; `giqa_hf.hub.write_model_card` fills one from the run."""
+
     def get_train_dataloader(self) -> Any:
         """See `Trainer.get_train_dataloader`; the rows of a step do not depend on the number of devices."""
         rows: Any = self.train_dataset
