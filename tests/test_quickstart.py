@@ -69,15 +69,15 @@ def no_work(monkeypatch):
 
 def test_stages_and_progress_are_told(done):
     text = "\n".join(done.lines)
-    # 8 pictures of 3 rows and 4 of 3; 24 rows in batches of 16 are 2 steps.
+    # 8 pictures of 3 rows and 4 of 3; 24 rows in batches of 8 are 3 steps.
     for part in (
         "[1/5] data: 8 + 4 pictures",
         "24 rows to tune on, 12 to measure on",
         "[2/5] the model before tuning",
         "12/12 answers",
         "[3/5] tuning with TRL",
-        "1/2 steps",
-        "2/2 steps",
+        "1/3 steps",
+        "3/3 steps",
         "[4/5] the model after tuning",
         "[5/5] GIQA-Bench and the report",
     ):
@@ -98,7 +98,7 @@ def test_files(done):
         "test_scenes": 4,
         "seed": 0,
     }
-    assert [step for step, _ in done.json("training/final/loss_curve.json")] == [1, 2]
+    assert [step for step, _ in done.json("training/final/loss_curve.json")] == [1, 2, 3]
     tuned = load_checkpoint(str(done.outcome.checkpoint)).model.state_dict()
     base = load_checkpoint(MINIATURE.model).model.state_dict()
     assert any(not torch.equal(tuned[name], base[name]) for name in tuned)
