@@ -209,3 +209,11 @@ def test_without_torch_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r'pip install "giqa-hf\[models\]"'):
         load_checkpoint(str(tiny_checkpoint()))
+
+
+def test_an_adapter_is_named_as_such(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(
+        GiqaError, match=r"expected the folder of a whole model, found an adapter; .* --merge"
+    ):
+        load_checkpoint(str(tmp_path))

@@ -105,3 +105,10 @@ def test_a_single_picture_cannot_be_split(rows):
         DataError, match="rows of at least two pictures, one to hold out, found 1; .*--eval-rows 0"
     ):
         hold_out(rows.select([0, 1]), count=1)
+
+
+def test_of_giqa_synth_no_more_is_drawn_than_the_limit_needs():
+    """A picture has one row or more, so four pictures are enough for three rows: their number has to be even."""
+    rows = load_rows("giqa-synth", limit=3)
+    assert rows.num_rows == 3
+    assert rows.info.splits["train"].num_examples == 12  # four pictures with three rows each

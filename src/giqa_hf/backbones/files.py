@@ -69,6 +69,11 @@ def checkpoint_folder(name_or_path: str, revision: str | None = None) -> str:
             )
         folder = Path(_downloaded(name_or_path, revision))
     if not (folder / "config.json").is_file():
+        if (folder / "adapter_config.json").is_file():
+            raise GiqaError(
+                f"{name_or_path}: expected the folder of a whole model, found an adapter; put it into its model with "
+                "giqa train ... --merge, and give the folder merged/"
+            )
         raise GiqaError(
             f"{name_or_path}: expected the folder of a checkpoint, found no config.json in it; give the folder that "
             "save_pretrained wrote"

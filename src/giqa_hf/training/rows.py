@@ -37,12 +37,16 @@ def load_rows(name: str, split: str = "train", limit: int | None = None) -> Any:
     import datasets
     from datasets.exceptions import DatasetGenerationError
 
+    from ..builders.synth.dataset import SynthConfig
+
     if limit is not None and limit < 1:
         raise DataError(f"limit: expected at least 1, got {limit}")
     folder = Path(name).expanduser()
     options: dict[str, Any] = {}
     if name == SYNTH and split == "train":
         options = {"test_scenes": 0}  # not drawn for nothing
+        if limit is not None and limit < SynthConfig.train_scenes:  # each picture has a row or more
+            options["train_scenes"] = limit + limit % 2  # as many Yes as No
     try:
         rows = datasets.load_dataset(str(folder) if folder.is_dir() else name, split=split, **options)
     except GiqaError:

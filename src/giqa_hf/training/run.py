@@ -165,6 +165,7 @@ def run_training(settings: TrainSettings, out: Path, *, say: Say = print) -> Tra
     )
     check_processor(backbone.processor)
     with state.local_main_process_first():  # the others find its work in the cache
+        say(f"data: {settings.data}")  # which may have to be fetched or drawn first
         rows = load_rows(settings.data, settings.split, settings.limit)
         split = hold_out(rows, count=settings.eval_rows, share=settings.eval_share, seed=settings.seed)
         data = prepare(
