@@ -28,6 +28,17 @@ from giqa_hf.metrics.score_correlation.labels import ScoreLabel
 from tests.benchmark.tiny_bench import family
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """So that equal runs are equal to the last bit."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def sets(photo, tmp_path):
     """Seven photos in one list, one of them missing, and three in another."""
