@@ -263,4 +263,4 @@ def test_answers_are_read_by_the_accuracy():
     assert answers == ["Yes.", "No.", "", "", "Yes."]
     # right, wrong, and two that cannot be told: absent, so wrong and counted; 2 of 5
     found = vqa_accuracy(answers, ["Yes.", "Yes.", "Yes.", "No.", "Yes."], ["yes_no"] * 5)
-    assert (found.acc_y, found.correct, found.malformed, found.absent) == (0.4, 2, 2, 2)
+    assert (found.acc_y, found.correct, found.malformed, found.absent) == (0.4, 2, 0, 2)
