@@ -42,12 +42,17 @@ def checkpoint_identity(name_or_path: str, revision: str | None = None) -> dict[
     folder = Path(checkpoint_folder(name_or_path, revision))
     if not Path(name_or_path).expanduser().is_dir():
         return {"name": name_or_path, "revision": folder.name}  # of a snapshot in the Hub's cache
+    return {"name": Path(name_or_path).expanduser().resolve().name, "sha256": folder_digest(folder)}
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256, in hexadecimal, over the names and contents of a checkpoint's files that decide what it answers."""
     whole = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in _DECISIVE:
             with path.open("rb") as file:
                 whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
-    return {"name": Path(name_or_path).expanduser().resolve().name, "sha256": whole.hexdigest()}
+    return whole.hexdigest()
 
 
 def checkpoint_folder(name_or_path: str, revision: str | None = None) -> str:

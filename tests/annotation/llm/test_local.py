@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from giqa_hf.annotation.batches import is_out_of_memory
 from giqa_hf.annotation.llm import CachedLLM, Completion, LocalLLM, Prompt
 from giqa_hf.annotation.llm.client import CUT_OFF, EMPTY, NOT_UNICODE, TOO_LONG, StreamingLLM
-from giqa_hf.annotation.llm.local import _out_of_memory
 from giqa_hf.errors import DataError, GiqaError
 from tests.make_tiny_llm import CHAT_TEMPLATE, CONTEXT, make_tiny_llm, tiny_llm
 
@@ -197,8 +197,8 @@ def test_one_prompt_that_does_not_fit_stops_the_build():
 
 
 def test_other_errors_are_not_taken_for_memory(llm):
-    assert not _out_of_memory(RuntimeError("shape '[2, 3]' is invalid"))
-    assert not _out_of_memory(ValueError("boom"))
+    assert not is_out_of_memory(RuntimeError("shape '[2, 3]' is invalid"))
+    assert not is_out_of_memory(ValueError("boom"))
 
 
 def test_settings_name_the_weights(folder):

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...backbones.files import folder_digest
 from ...errors import DataError, GiqaError, MissingExtraError
+from ..batches import is_out_of_memory
 from .client import (
     NOT_UNICODE,
     TOO_LONG,
@@ -76,7 +78,7 @@ class LocalLLM:
         """
         if self._identity is None:
             folder = self._folder
-            self._identity = _fingerprint(folder) if folder else _commit(self.model, self.revision)
+            self._identity = folder_digest(folder) if folder else _commit(self.model, self.revision)
         return {
             "backend": "transformers",
             "model": self.model,
@@ -128,7 +130,7 @@ class LocalLLM:
             try:
                 completions = _generate(loaded, [tokens[index] for index in batch], limits, samplings)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 completions = None
             if completions is None:  # not in the handler above, where the traceback still holds the memory
@@ -180,13 +182,13 @@ def _load(name: str, folder: Path | None, revision: str | None, device: str | No
             place, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
         )
     except Exception as error:  # somebody else's files: whatever loading them raises is about them
-        if _out_of_memory(error):
+        if is_out_of_memory(error):
             raise _too_large(name, "cpu") from error
         raise _unusable(name, error) from error
     try:
         model = model.to(device).eval()
     except Exception as error:  # torch has a dozen kinds for a device that is not there
-        if _out_of_memory(error):
+        if is_out_of_memory(error):
             raise _too_large(name, device) from error
         raise GiqaError(
             f"device: expected one that this machine has, got {device!r} ({_first_line(error)}); choose another"
@@ -317,28 +319,6 @@ class _Draws:
             waits = torch.empty(scores.shape[-1]).exponential_(generator=generator)
             drawn[row] = drawn[row] / temperature - waits.log().to(scores.device)
         return drawn
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether an error is about memory: CUDA has a class for it, the CPU's and MPS' allocators a sentence."""
-    import torch
-
-    words = str(error).lower()
-    return (
-        isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        or "out of memory" in words
-        or "can't allocate memory" in words
-    )
-
-
-def _fingerprint(folder: Path) -> str:
-    """SHA-256 over the files of a checkpoint that decide what it answers."""
-    whole = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in (".json", ".jinja", ".safetensors", ".model", ".txt"):
-            with path.open("rb") as file:
-                whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
-    return whole.hexdigest()
 
 
 def _commit(name: str, revision: str | None) -> str | None:
