@@ -39,6 +39,8 @@ LAYERS = (
     "metrics",
     "benchmark",
     "training",
+    "interchange",
+    "inference",
     "hub",
     "app",
     "quickstart",

@@ -18,6 +18,14 @@ GREEDY: Mapping[str, Any] = MappingProxyType(
 """Given to every `generate`, since checkpoints bring sampling and penalties of their own."""
 
 
+class Token(NamedTuple):
+    """One token of an answer."""
+
+    id: int
+    log_probability: float
+    """Natural logarithm of what the model gave it at its place, 0 or below."""
+
+
 class Said(NamedTuple):
     """What a model wrote for one prompt."""
 
@@ -25,6 +33,8 @@ class Said(NamedTuple):
     """The raw answer."""
     cut_off: bool
     """Whether the limit on new tokens ended it, not the model."""
+    tokens: tuple[Token, ...] = ()
+    """The tokens that the text was decoded from, where probabilities were asked for."""
 
 
 class Done(NamedTuple):
@@ -95,6 +105,7 @@ def generate_batches(
     batch_size: int,
     max_new_tokens: int,
     special_tokens: bool | None = None,
+    probabilities: bool = False,
 ) -> Iterator[list[Done]]:
     """Greedy answers, batch by batch, each as soon as it is there.
 
@@ -110,12 +121,15 @@ def generate_batches(
         max_new_tokens (`int`): where an answer is cut off.
         special_tokens (`bool`, *optional*): whether the text keeps the tokenizer's special tokens, as it must where
             they mark boxes; as the processor's box format has it if not given.
+        probabilities (`bool`, *optional*, defaults to `False`): whether answers come with their tokens and what the
+            model gave each of them; one number per step is kept, not the scores of the whole vocabulary.
 
     Raises:
         `DataError`: when a prompt holds the processor's placeholder for pictures.
         `GiqaError`: when a single prompt does not fit into memory.
     """
-    _check_words_only(processor, prompts)
+    for number, prompt in enumerate(prompts):
+        check_words_only(processor, prompt, f"prompt {number}")
     if special_tokens is None:
         special_tokens = marks_are_special(getattr(processor, "box_format", None))
     start = 0
@@ -128,6 +142,7 @@ def generate_batches(
             [prompts[p] for p in places],
             max_new_tokens,
             special_tokens,
+            probabilities,
         )
         if said is not None:
             yield [Done(*pair) for pair in zip(places, said, strict=True)]
@@ -148,6 +163,7 @@ def _unless_memory_runs_out(
     prompts: Sequence[str],
     max_new_tokens: int,
     special_tokens: bool,
+    probabilities: bool,
 ) -> list[Said] | None:
     import torch
 
@@ -159,6 +175,7 @@ def _unless_memory_runs_out(
             prompts,
             max_new_tokens=max_new_tokens,
             special_tokens=special_tokens,
+            probabilities=probabilities,
         )
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
@@ -177,16 +194,29 @@ def generate_batch(
     *,
     max_new_tokens: int,
     special_tokens: bool = False,
+    probabilities: bool = False,
 ) -> list[Said]:
     """Greedy answers to one batch, padded on the left; arguments as in `generate_batches`."""
     import torch
+
+    chosen: list[Any] = []  # of each step the log-probability of each row's token, shape (N,)
+
+    def note(_: Any, scores: Any) -> Any:
+        # What is greedy takes the highest; the last processor of logits sees what it takes it from.
+        chosen.append(scores.float().max(dim=-1).values - scores.float().logsumexp(dim=-1))
+        return scores
 
     inputs = model_inputs(model, processor, images, prompts)
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            produced = model.generate(**inputs, max_new_tokens=max_new_tokens, **GREEDY)
+            produced = model.generate(
+                **inputs,
+                max_new_tokens=max_new_tokens,
+                logits_processor=[note] if probabilities else [],
+                **GREEDY,
+            )
     finally:
         model.train(was_training)
     new_ids = produced[:, inputs["input_ids"].shape[1] :].tolist()
@@ -194,9 +224,15 @@ def generate_batch(
     # Of special tokens only those are kept that can mark a box: not the end, nor what a batch is filled up with.
     shown = [[token for token in row if token not in ends] for row in new_ids] if special_tokens else new_ids
     texts = processor.batch_decode(shown, skip_special_tokens=not special_tokens)
+    steps = torch.stack(chosen, dim=1).tolist() if chosen else [[]] * len(new_ids)
     return [
-        Said(text.strip(), len(row) >= max_new_tokens and ends.isdisjoint(row))
-        for text, row in zip(texts, new_ids, strict=True)
+        Said(
+            text.strip(),
+            len(row) >= max_new_tokens and ends.isdisjoint(row),
+            # As in `shown`, and without the end in any case: it is no part of the text.
+            tuple(Token(*pair) for pair in zip(row, step, strict=False) if pair[0] not in ends),
+        )
+        for text, row, step in zip(texts, new_ids, steps, strict=True)
     ]
 
 
@@ -227,14 +263,14 @@ def _has_its_start(processor: Any, text: str) -> bool:
     return start is not None and text.startswith(start)
 
 
-def _check_words_only(processor: Any, prompts: Sequence[str]) -> None:
+def check_words_only(processor: Any, prompt: str, name: str) -> None:
+    """Refuse a prompt that holds the processor's placeholder for pictures, by a `DataError` that calls it `name`."""
     placeholder = getattr(processor, "image_token", None)
-    for number, prompt in enumerate(prompts):
-        if placeholder and placeholder in prompt:
-            raise DataError(
-                f"prompt {number}: expected words only, found the model's placeholder for pictures, {placeholder!r}, "
-                f"in {prompt!r:.200}; leave it out"
-            )
+    if placeholder and placeholder in prompt:
+        raise DataError(
+            f"{name}: expected words only, found the model's placeholder for pictures, {placeholder!r}, "
+            f"in {prompt!r:.200}; leave it out"
+        )
 
 
 def _end_ids(model: Any, processor: Any) -> frozenset[int]:

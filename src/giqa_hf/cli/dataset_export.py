@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError
 
 if TYPE_CHECKING:
-    from ..training.interchange import Target, Writing
+    from ..interchange import Target, Writing
 
 TARGETS = ("ms-swift", "llama-factory")
 PROCESSOR = "processor"
@@ -50,8 +50,8 @@ def add_action(actions: Any) -> None:
 def run_export(args: argparse.Namespace) -> None:
     """Run `giqa dataset export`."""
     from ..benchmark.data import load_bench_data
-    from ..training.interchange import export_data
-    from ..training.interchange.exporting import dataset_name
+    from ..interchange import export_data
+    from ..interchange.exporting import dataset_name
 
     processor = _processor(args)  # before the data is loaded: here the user may have to mend something
     target = _target(args, processor)
@@ -75,7 +75,7 @@ def run_export(args: argparse.Namespace) -> None:
 
 
 def _target(args: argparse.Namespace, processor: Any) -> Target:
-    from ..training.interchange import LlamaFactory, MsSwift
+    from ..interchange import LlamaFactory, MsSwift
 
     asked = any(value is not None for value in (args.backbone, args.processor, args.frame, args.format))
     if args.to == "ms-swift":
@@ -91,7 +91,7 @@ def _target(args: argparse.Namespace, processor: Any) -> Target:
 
 def _writing(args: argparse.Namespace, processor: Any) -> Writing:
     from ..benchmark.reading import reading_of
-    from ..training.interchange import Writing
+    from ..interchange import Writing
 
     reading = reading_of(processor, args.frame, args.format)
     named = args.backbone or args.processor

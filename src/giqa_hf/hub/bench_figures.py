@@ -14,6 +14,7 @@ from ..benchmark.record import SCORES, read_record
 from ..errors import GiqaError
 
 _TASK = "image-text-to-text"
+_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 
 
 class BenchFigures(NamedTuple):
@@ -31,6 +32,10 @@ class BenchFigures(NamedTuple):
     signature: str
     is_of_it: bool
     """Whether the run says that it is of this checkpoint; one of predictions from elsewhere cannot."""
+    dataset_id: str | None = None
+    """The data's repository on the Hub, if the run was on one."""
+    date: str | None = None
+    """When it was last started, in ISO 8601."""
 
 
 def read_bench(folder: Path, checkpoints: Sequence[str]) -> BenchFigures:
@@ -43,7 +48,8 @@ def read_bench(folder: Path, checkpoints: Sequence[str]) -> BenchFigures:
     Raises:
         `GiqaError`: when it is no such run, or one of another model.
     """
-    run = read_record(folder)["run"]
+    record = read_record(folder)
+    run = record["run"]
     try:
         scores = json.loads((folder / SCORES).read_text(encoding="utf-8"))
         figures, signature = dict(scores["figures"]), str(scores["signature"])
@@ -69,6 +75,8 @@ def read_bench(folder: Path, checkpoints: Sequence[str]) -> BenchFigures:
         dict(scores.get("intervals") or {}),
         signature,
         is_of_it,
+        name if is_hub_id(name := str(data.get("name"))) else None,
+        _started(record),
     )
 
 
@@ -101,6 +109,19 @@ def metric_type(name: str) -> str:
     ```
     """
     return "giqa_bench_" + re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a name is of a repository on the Hub, and not of a folder here."""
+    return _HUB_ID.fullmatch(name) is not None and not Path(name).exists()
+
+
+def _started(record: Mapping[str, Any]) -> str | None:
+    sessions = record.get("sessions")
+    last = sessions[-1] if isinstance(sessions, list) and sessions else None
+    started = _mapping(last).get("started")
+    # The offset as ISO 8601 has it: +0000 is +00:00 there.
+    return re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", started) if isinstance(started, str) else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

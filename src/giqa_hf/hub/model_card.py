@@ -6,7 +6,6 @@ What an older record does not hold is "not recorded"; nothing is made up for it.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,12 @@ from ..files import write_text
 from ..training.run_record import read_training
 from ..training.sft import EVALUATIONS, FINAL, LOSS_CURVE
 from .base_licences import BASE_LICENCES
-from .bench_figures import BenchFigures, eval_results, read_bench
+from .bench_figures import BenchFigures, eval_results, is_hub_id, read_bench
 
 CARD = "README.md"
 MISSING = "not recorded"
-_MERGED = "merged"
+MERGED = "merged"
 _CURVE_ROWS = 12
-_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 _TAGS = ["image-quality-assessment", "visual-grounding", "giqa"]
 
 
@@ -44,14 +42,14 @@ def model_card(run_folder: Path, bench_runs: Sequence[Path] = ()) -> str:
     """
     record = read_training(run_folder)
     final = run_folder / FINAL
-    benches = [read_bench(folder, _identities(run_folder)) for folder in bench_runs]
+    benches = [read_bench(folder, checkpoint_digests(run_folder)) for folder in bench_runs]
     is_adapter = (final / "adapter_config.json").exists()
     run = _mapping(record["run"])
     parts = [
         f"# {cell(_name(run_folder))}",
         _what(run, record, is_adapter),
         "## How to use\n\n" + _use(run, is_adapter),
-        "## Figures\n\n" + _figures(benches),
+        "## Figures\n\n" + figures_text(benches),
         "## Training\n\n" + _training(run, record),
         "## Data\n\n" + _data(run),
         "## Course of the training\n\n"
@@ -74,7 +72,7 @@ def write_model_card(run_folder: Path, bench_runs: Sequence[Path] = ()) -> Path:
         `Path`: of the card in `final/`.
     """
     text = model_card(run_folder, bench_runs)
-    for folder in (FINAL, _MERGED):
+    for folder in (FINAL, MERGED):
         if (run_folder / folder).is_dir():
             write_text(run_folder / folder / CARD, text)
     return run_folder / FINAL / CARD
@@ -86,7 +84,7 @@ def _metadata(
     licence = BASE_LICENCES.get(str(run.get("backbone")))
     options: dict[str, Any] = {} if licence else {"license_name": "unknown"}
     base, data = _base(run), _mapping(run.get("data")).get("name")
-    if isinstance(data, str) and _is_hub_id(data):
+    if isinstance(data, str) and is_hub_id(data):
         options["datasets"] = [data]
     results = [result for bench in benches for result in eval_results(bench)]
     if results:
@@ -98,7 +96,7 @@ def _metadata(
         license=licence.hub if licence else "other",
         library_name="peft" if is_adapter else "transformers",
         pipeline_tag="image-text-to-text",
-        base_model=base if base is not None and _is_hub_id(base) else None,
+        base_model=base if base is not None and is_hub_id(base) else None,
         tags=[*_TAGS, *(["lora"] if is_adapter else [])],
         **options,
     )
@@ -139,7 +137,8 @@ print(read.text, read.phrases, read.boxes_px(*image.size))
 ```"""
 
 
-def _figures(benches: Sequence[BenchFigures]) -> str:
+def figures_text(benches: Sequence[BenchFigures]) -> str:
+    """The figures of runs as Markdown: a table per run with its data, its intervals and its signature."""
     if not benches:
         return "Not benchmarked."
     parts = []
@@ -272,16 +271,16 @@ def _base(run: Mapping[str, Any]) -> str | None:
     if "revision" in checkpoint and "name" in checkpoint:  # of a Hub repository
         return str(checkpoint["name"])
     named = entry.get("checkpoint")
-    if isinstance(named, str) and _is_hub_id(named) and not checkpoint:
+    if isinstance(named, str) and is_hub_id(named) and not checkpoint:
         return named
     return str(checkpoint["name"]) if "name" in checkpoint else None
 
 
-def _identities(run_folder: Path) -> list[str]:
+def checkpoint_digests(run_folder: Path) -> list[str]:
     """Digests of the result in the forms that it is kept in; an adapter by itself cannot be asked, and has none."""
     return [
         checkpoint_identity(str(folder.parent))["sha256"]
-        for name in (FINAL, _MERGED)
+        for name in (FINAL, MERGED)
         if (folder := run_folder / name / "config.json").is_file()
     ]
 
@@ -327,10 +326,6 @@ def _code(text: str) -> str:
 
 def _name(run_folder: Path) -> str:
     return run_folder.resolve().name
-
-
-def _is_hub_id(name: str) -> bool:
-    return _HUB_ID.fullmatch(name) is not None and not Path(name).exists()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

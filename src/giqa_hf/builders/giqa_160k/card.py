@@ -8,53 +8,67 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .contamination import KINDS
-from .licences import ANNOTATIONS, WHOLE, rows_to_publish
+from .licences import ANNOTATIONS, WHOLE, gate_of, rows_to_publish
 from .photo_sets import PHOTOS
 from .statistics import cell, counted, statistics_markdown
 from .writing import DATASET
 
+LICENCE_FILE = "LICENSE.md"
 CONFIGS = {"all": ("des", "vqa"), "des": ("des",), "vqa": ("vqa",)}
 """Each configuration with the folders that its rows are in; the first is the default."""
 _SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))
 
 
-def render_card(dataset: Mapping[str, Any], name: str = "giqa-160k") -> str:
+def render_card(
+    dataset: Mapping[str, Any],
+    name: str = "giqa-160k",
+    *,
+    repo_id: str | None = None,
+    with_noise_page: bool = True,
+    previews: Sequence[str] = (),
+) -> str:
     """The README.md of a dataset.
 
     Args:
         dataset (`Mapping`): what `dataset.json` holds, see `annotation.export`.
         name (`str`, *optional*, defaults to `"giqa-160k"`): what the dataset is called.
+        repo_id (`str`, *optional*): of the Hub's repository that the card is for; without it, it is for a folder.
+        with_noise_page (`bool`, *optional*, defaults to `True`): whether `noise.html` lies beside it.
+        previews (sequence of `str`, *optional*): paths of pictures of rows, beside the card.
 
     Returns:
         `str`: Markdown behind YAML; everything that came from data is escaped.
     """
     parts = [
-        _front_matter(dataset, name),
-        _intro(dataset, name),
+        _front_matter(dataset, name, repo_id),
+        _intro(dataset, name, repo_id),
+        *([_previews(previews)] if previews else []),
         f"## Statistics\n\nIn the shape of the paper's Tab. 1 (Y: Yes/No, W: What/Why/How).\n\n"
         f"{statistics_markdown(dataset['statistics'], name)}",
         _balance(dataset),
-        _noise(dataset["noise"]),
+        _noise(dataset["noise"], with_noise_page),
         _contamination(dataset["contamination"], dataset["overlap"] == "left out"),
-        _licences(dataset["licences"], dataset["settings"]["publishable"]),
+        licences_section(dataset["licences"], dataset["settings"]["publishable"], repo_id),
         _rebuild(dataset),
     ]
     return "\n".join(parts)
 
 
-def _front_matter(dataset: Mapping[str, Any], name: str) -> str:
+def _front_matter(dataset: Mapping[str, Any], name: str, repo_id: str | None) -> str:
     """YAML, every string as JSON writes it, which YAML reads as well."""
     total = dataset["statistics"]["total"]["total"]
     size = next((size for size, limit in _SIZES if total < limit), "n>1M")
     lines = [
         f"pretty_name: {json.dumps(name)}",
         "license: other",
-        f"license_name: {json.dumps('per row: column license')}",
+        f"license_name: {json.dumps('per-row')}",
+        *([f"license_link: {json.dumps(LICENCE_FILE)}"] if repo_id else []),
         f"language: {json.dumps(['en'])}",
         f"task_categories: {json.dumps(['image-text-to-text', 'visual-question-answering'])}",
         f"size_categories: {json.dumps([size])}",
         f"annotations_creators: {json.dumps(['machine-generated'])}",
         f"tags: {json.dumps(['image-quality-assessment', 'visual-grounding', 'giqa_hf'])}",
+        *(f"{key}: {json.dumps(value)}" for key, value in gate_of(dataset["licences"]).items() if repo_id),
         "configs:",
     ]
     there: Mapping[str, Sequence[str]] = dataset["splits"]
@@ -78,24 +92,30 @@ def _content(dataset: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(dataset["files"], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _intro(dataset: Mapping[str, Any], name: str) -> str:
+def _intro(dataset: Mapping[str, Any], name: str, repo_id: str | None) -> str:
     total = dataset["statistics"]["total"]
     configs = [
         config for config, folders in CONFIGS.items() if any(dataset["splits"][folder] for folder in folders)
     ]
+    loading = (
+        f"rows = load_dataset({json.dumps(repo_id)})"
+        if repo_id
+        else f'rows = load_dataset("giqa-160k", data_dir={json.dumps(name, ensure_ascii=False)})  # this folder\'s path'
+    )
+    first = "" if repo_id else "import giqa_hf\n"
     return f"""# {name}
 
 {counted(total["total"], "row")} on {counted(total["images"], "photo")}: descriptions of image quality
-with boxes (GIQA-DES), and questions with answers about it (GIQA-VQA), in the form of Grounding-IQA (arXiv 2411.17237).
+with boxes (GIQA-DES), and questions with answers about it (GIQA-VQA), in the form of
+[Grounding-IQA](https://arxiv.org/abs/2411.17237).
 Made by `giqa annotate` and `giqa dataset build` of giqa_hf {cell(str(dataset["giqa_hf"]))} from
 {cell(str(dataset["corpus"]))}, with the profile {cell(str(dataset["profile"]))}. It is not the authors' own data, which
 are not published. The annotations are made by machine; the section on noise says how good they are.
 
 ```python
-import giqa_hf
-from datasets import load_dataset
+{first}from datasets import load_dataset
 
-rows = load_dataset("giqa-160k", data_dir={json.dumps(name, ensure_ascii=False)})  # the path of this folder
+{loading}
 ```
 
 Configurations, as the second argument: {", ".join(f'`"{config}"`' for config in configs)} (the first is the default).
@@ -103,6 +123,11 @@ Configurations, as the second argument: {", ".join(f'`"{config}"`' for config in
 Boxes are `x1, y1, x2, y2`, normalised by the width and height of the upright photo, beside the clean text and the
 spans of the phrases. Columns and conventions: docs/data_format.md of giqa_hf.
 """
+
+
+def _previews(paths: Sequence[str]) -> str:
+    pictures = " ".join(f"![A photo with the boxes of its description]({path})" for path in paths)
+    return f"## A look at some rows\n\n{pictures}\n"
 
 
 def _balance(dataset: Mapping[str, Any]) -> str:
@@ -117,7 +142,7 @@ seed {dataset["settings"]["seed"]}. Removed: {listed or "nothing"}.
 """
 
 
-def _noise(noise: Mapping[str, Any]) -> str:
+def _noise(noise: Mapping[str, Any], with_page: bool) -> str:
     rows = [
         ("boxes", noise["raw"]["boxes"], noise["refined"]["boxes"]),
         ("grid ceiling: mean IoU of a box with its own cells, 20 x 20", *_both(noise, "grid_mean_iou")),
@@ -135,6 +160,12 @@ def _noise(noise: Mapping[str, Any]) -> str:
         )
     else:
         said = "The quality filter was asked about no box."
+    page = (
+        "`noise.html` has the distributions, every reason for which something was dropped, and a sheet of randomly drawn\n"
+        "records for checking by eye; `noise.json` has the numbers."
+        if with_page
+        else "`noise.json` has the numbers, and every reason for which something was dropped."
+    )
     return f"""## Noise
 
 Over the whole build, before and after refinement (IQA-Filter, Box-Merge):
@@ -142,8 +173,7 @@ Over the whole build, before and after refinement (IQA-Filter, Box-Merge):
 | | before | after |
 |---|---:|---:|
 {table}
-{said} `noise.html` has the distributions, every reason for which something was dropped, and a sheet of randomly drawn
-records for checking by eye; `noise.json` has the numbers.
+{said} {page}
 """
 
 
@@ -175,7 +205,16 @@ def _contamination(reports: Sequence[Mapping[str, Any]], left_out: bool) -> str:
 {rows}"""
 
 
-def _licences(lines: Sequence[Mapping[str, Any]], publishable: bool) -> str:
+def licences_section(
+    lines: Sequence[Mapping[str, Any]], publishable: bool, repo_id: str | None = None
+) -> str:
+    """The part of a card on sources and licences.
+
+    Args:
+        lines (sequence of `Mapping`): from `licences.licence_lines`.
+        publishable (`bool`): whether the photos that may not be passed on are left out.
+        repo_id (`str`, *optional*): of the Hub's repository that the card is for.
+    """
     sums = rows_to_publish(lines)
     rows = "".join(
         f"| {cell(line['source'])} | {cell(line['license'])} | {line['rows']:,} | {line['images']:,} | "
@@ -185,12 +224,14 @@ def _licences(lines: Sequence[Mapping[str, Any]], publishable: bool) -> str:
     )
     held = (
         f"In this folder the photos of the others are left out: their `image` is empty, `{PHOTOS}` has their ids and "
-        "SHA-256."
-        if publishable
+        "SHA-256, and `giqa dataset join FOLDER --images PHOTOS --out JOINED` puts your own copies of them back."
+        if publishable and sums[ANNOTATIONS]
         else "This folder holds all photos: before it is shared, build it again with `--publishable`."
         if sums[ANNOTATIONS]
         else "This folder may be shared as it is, under the terms below."
     )
+    if repo_id and gate_of(lines):
+        held += " Some terms exclude commercial use or ask for research only, so readers have to accept them first."
     return f"""## Sources and licences
 
 Each row has its terms in the column `license`. {sums[WHOLE]:,} rows may be published with their photos,

@@ -71,7 +71,7 @@ def claims(
     """
     found: list[GroundedText] = []
     for thing in scene.objects:
-        other = _other_family(thing, scene, rng)
+        other = other_family(thing, scene, rng)
         family = thing.family if true else other
         if family is not None:
             found.append(fill(pick(of_family, rng), [thing], family=family))
@@ -144,10 +144,12 @@ def _how(scene: Scene, rng: np.random.Generator) -> Iterator[tuple[GroundedText,
         yield fill(pick(words.HOW_ANY, rng), [thing]), GroundedText("Clean.")
 
 
-def _other_family(thing: SceneObject, scene: Scene, rng: np.random.Generator) -> str:
-    """A family that is not on the thing; every second time one that is on a neighbour, if there is one."""
+def other_family(
+    thing: SceneObject, scene: Scene, rng: np.random.Generator, neighbours_share: float = 0.5
+) -> str:
+    """A family that is not on the thing; in `neighbours_share` of draws one that is on a neighbour, if there is one."""
     on_neighbours = sorted({other.family for other in scene.spoiled if other.family} - {thing.family})
-    if on_neighbours and rng.random() < 0.5:
+    if on_neighbours and rng.random() < neighbours_share:
         return pick(on_neighbours, rng)
     return pick([family for family in words.NOUNS if family != thing.family], rng)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...builders.questions import STEMS
 from ...builders.synth import words
-from ...builders.synth.rows import claims, describe, fill, join, pick
+from ...builders.synth.rows import claims, describe, fill, join, other_family, pick
 from ...builders.synth.scenes import Scene, SceneObject
 from ...grid import Grid
 from ...grounded_text import GroundedText
@@ -23,8 +23,23 @@ CELL_REQUEST = "Say cells."
 CELL_SHARE = 0.6
 """Share of lessons that number the cells instead of naming row and column."""
 CHECK_REQUESTS = ("Is that right?", "Check this.")
-CLAIMS_OF_FAMILY = ("The {obj} {is} {adj}.", "There is {noun} on the {obj}.", "The {obj} {shows} {noun}.")
-CLAIMS_OF_CLEAN = ("The {obj} {is} clean.", "The {obj} {has} no flaw.", "The {obj} {keeps} natural detail.")
+CLAIMS_OF_FAMILY = (
+    "The {obj} {is} {adj}.",
+    "There is {noun} on the {obj}.",
+    "The {obj} {shows} {noun}.",
+    "The {obj} {suffers} from {noun}.",
+    "The {obj} {looks} {adj}.",
+    "{Noun} spoils the {obj}.",
+)
+CLAIMS_OF_CLEAN = (
+    "The {obj} {is} clean.",
+    "The {obj} {has} no flaw.",
+    "The {obj} {keeps} natural detail.",
+    "The {obj} {is} free of distortion.",
+    "The {obj} {looks} natural.",
+)
+NEIGHBOURS_SHARE = 0.8
+"""Share of the false claims of `checks` that name what is on a neighbour, where there is one."""
 _ROWS_AND_COLUMNS = re.compile(r"row (\d+) column (\d+) to row (\d+) column (\d+)")
 
 
@@ -65,6 +80,25 @@ def turns(scene: Scene, rng: np.random.Generator, grid: Grid) -> list[tuple[str,
             at = f" at {place(thing.boxes_norm, grid)}" if rng.random() < 0.5 else ""
             lesson.append((f"Describe the {thing.name}{at}.", f"{state[0].upper()}{state[1:]}."))
     return [lesson[i] for i in rng.permutation(len(lesson))]
+
+
+def checks(scene: Scene, rng: np.random.Generator, grid: Grid) -> list[tuple[str, str]]:
+    """One lesson on a scene: a claim to check on every thing, half of them true.
+
+    A model learns early which distortions a picture shows, and late which thing each of them is on; a false claim
+    that names a neighbour's distortion is what tells the two apart.
+    """
+    lesson = []
+    for thing in (scene.objects[i] for i in rng.permutation(len(scene.objects))):
+        true = rng.random() < 0.5
+        if thing.family and (true or rng.random() < 0.6):
+            family: str | None = thing.family if true else other_family(thing, scene, rng, NEIGHBOURS_SHARE)
+        else:
+            family = None if thing.family or true else other_family(thing, scene, rng, NEIGHBOURS_SHARE)
+        claim = fill(pick(CLAIMS_OF_FAMILY if family else CLAIMS_OF_CLEAN, rng), [thing], family=family)
+        said = placed(claim, grid) if rng.random() < 0.5 else claim.text
+        lesson.append((f"{pick(CHECK_REQUESTS, rng)} {said}", "Yes." if true else "No."))
+    return lesson
 
 
 def judgements(scene: Scene, rng: np.random.Generator, grid: Grid) -> list[tuple[str, str]]:
@@ -119,10 +153,12 @@ def in_cells(text: str) -> str:
 
 
 def shortened(lessons: list[list[list[str]]], rng: np.random.Generator) -> list[list[str]]:
-    """One lesson of a scene, at most three exchanges of it, and beside a long description only one, to save time."""
+    """One lesson of a scene; of long exchanges at most three, and beside a long description only one, to save time."""
     lesson = lessons[rng.integers(len(lessons))]
     if rng.random() < CELL_SHARE:
         lesson = [[in_cells(question), in_cells(answer)] for question, answer in lesson]
+    if all(question.startswith(CHECK_REQUESTS) for question, _ in lesson):
+        return lesson
     described = [i for i, turn in enumerate(lesson) if turn[0].endswith((PLACE_REQUEST, CELL_REQUEST))]
     short = [i for i in rng.permutation(len(lesson)) if i not in described]
     kept = [*described, *short[: 1 if described else 3]]

@@ -17,11 +17,11 @@ from ...files import atomic_write, write_json
 from ...grid import Grid
 from .architecture import IMAGE_SIDE_PX
 from .labels import PatchLabels, patch_labels
-from .lessons import judgements, turns
+from .lessons import checks, judgements, turns
 
 SEED = 20261121
 SHARD = 1000
-LESSONS = (*4 * (turns,), *6 * (judgements,))
+LESSONS = (*4 * (turns,), *6 * (judgements,), *10 * (checks,))
 """What is said of each scene; every time round it comes with one of them."""
 
 
