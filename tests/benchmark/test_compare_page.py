@@ -118,3 +118,19 @@ def test_counts_that_no_number_could_be_are_told(runs, tmp_path):
     (copied / SCORES).write_text(json.dumps(scores))
     html, _ = page_of([copied])
     assert "<script" not in html
+
+
+def test_the_chart_has_no_figure_that_must_not_be_compared(runs, tmp_path):
+    """A third run with another matching: its figures of boxes have a letter, and no dot."""
+    copied = shutil.copytree(runs[1], tmp_path / "c")
+    score_run(copied, matching="greedy")
+
+    def dots(folders):
+        comparison = compare_runs(folders)
+        chart = compare_html(comparison).split('class="radar"')[1].split("</svg>")[0]
+        return chart.count("<circle"), comparison
+
+    alike, _ = dots([*runs, runs[1]])
+    other, comparison = dots([*runs, copied])
+    marked = sum(bool(cell.mark) for row in comparison.cells for cell in row.values())
+    assert marked and other == alike - marked

@@ -80,7 +80,7 @@ def test_what_cannot_be_asked(tmp_path, bench):
     bad = bench_rows()
     bad[3]["answer_regions"][0]["span"] = [0, 3]
     for name, options, said in (
-        (tmp_path / "nowhere", {}, "expected giqa-bench, giqa-synth, the folder of a dataset"),
+        (tmp_path / "nowhere", {}, "expected the folder of a dataset, giqa-160k, giqa-bench, giqa-synth"),
         ("giqa-bench", {}, "giqa-bench: expected a copy that this machine can reach"),
         (bench, {"split": "train"}, "expected the split train, found test"),
         (bench, {"limit": 0}, "limit: expected at least 1, got 0"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import huggingface_hub
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError
 
 from giqa_hf import _register
-from giqa_hf.builders.published import NAMESPACE_VARIABLE, PUBLISHED, locate
+from giqa_hf.builders.published import NAMESPACE_VARIABLE, PUBLISHED, dataset_source, locate
 from giqa_hf.errors import DataError
 
 
@@ -135,3 +137,23 @@ def test_with_neither_two_lines_say_what_to_do(name, namespace, hub, monkeypatch
 
 def test_the_names_are_those_that_are_registered():
     assert PUBLISHED == _register.PUBLISHED
+
+
+def test_a_word_that_can_be_no_data_is_told_at_once(hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "file.json").write_text("{}")
+    for word in ("giqa-synth", "giqa-160k", "me/my.data", "rows"):
+        assert dataset_source(word) == word
+    for word, said in [
+        ("giqa-bensh", "no such folder; did you mean giqa-bench?"),
+        ("nosuch", "no such folder; check the path"),
+        ("./me/data", "no such folder"),
+        ("/tmp/no/such/folder", "no such folder"),
+        ("file.json", "a file"),
+        ("", "no such folder"),
+    ]:
+        if word:
+            with pytest.raises(DataError, match=re.escape(said)):
+                dataset_source(word)
+    assert hub.asked == []

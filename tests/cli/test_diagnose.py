@@ -14,7 +14,7 @@ from giqa_hf.formats import GiqaFormat, LlavaFormat
 from giqa_hf.frames import Frame
 from giqa_hf.processing import render
 from giqa_hf.schema import grounded_of
-from tests.benchmark.tiny_bench import bench_rows, family, make_bench
+from tests.benchmark.tiny_bench import bench_rows, family, make_bench, predicted_run
 
 
 def run(*arguments):
@@ -86,3 +86,29 @@ def test_strange_lines(tmp_path, capsys):
         run(write(path, [{"answer": None}]))
     with pytest.raises(DataError, match="none that can be read"):
         run(tmp_path / "gone.jsonl")
+
+
+def test_a_run_brings_its_own_rows(tmp_path, capsys):
+    """As a folder, and as the references of a file of predictions."""
+    rows = bench_rows()
+    answers = [
+        render(
+            grounded_of(row, "answer"), LlavaFormat(), Frame.square_pad((row["width"], row["height"]), 336)
+        )
+        for row in rows
+    ]
+    folder = predicted_run(tmp_path / "padded", make_bench(tmp_path / "data"), answers)
+    run(folder)
+    said = capsys.readouterr().out
+    assert said.endswith("read it with --format llava --frame square\n")
+    run(folder.with_suffix(".jsonl"), "--references", folder)
+    assert capsys.readouterr().out == said
+    with pytest.raises(DataError, match="expected no --references with a run"):
+        run(folder, "--references", folder)
+
+
+def test_without_true_boxes_one_reading_alone_is_no_certainty(tmp_path, capsys):
+    run(write(tmp_path / "p.jsonl", [{"answer": "The [cup](<42,190>)."}]))
+    assert "cannot tell" in capsys.readouterr().out
+    run(write(tmp_path / "p.jsonl", [{"answer": "a cat <loc0100><loc0200><loc0300><loc0400> cat"}]))
+    assert capsys.readouterr().out.splitlines()[-1].startswith("not certain: the form is <loc0000>")

@@ -57,7 +57,7 @@ WRONG = {
         ["giqa-tiny", "--data", "x", "--recipe", "huge"],
         "expected one of paper, lora, qlora, tiny",
     ),
-    "no such data": (["giqa-tiny", "--data", "/nowhere", "--recipe", "tiny"], "/nowhere: expected giqa-160k"),
+    "no such data": (["giqa-tiny", "--data", "/nowhere", "--recipe", "tiny"], "/nowhere: expected the folder of a dataset"),
 }
 
 

@@ -75,6 +75,9 @@ def test_spacings_and_small_slips_read_the_same(text):
         ("[t](<1,2,3>)", "t", [("t", [], ())], [Issue("bad_arity", "<1,2,3>", (4, 11))]),
         ("[t](<1,22>,<>)", "t", [("t", [[1, 22]], ("ok",))], [Issue("bad_arity", "<>", (11, 13))]),
         ("[t](<.1,.2,.3,.4>)", "t", [("t", [], ())], [Issue("bad_arity", "<.1,.2,.3,.4>", (4, 17))]),
+        ("[t](<nan,3>)", "t", [("t", [], ())], [Issue("bad_arity", "<nan,3>", (4, 11))]),
+        ("[t](<-Inf, nan>)", "t", [("t", [], ())], [Issue("bad_arity", "<-Inf, nan>", (4, 15))]),
+        ("[t](<nancy>)", "[t](<nancy>)", [], []),  # a word, no number
         ("[t](<1,22>,<x,5>)", "t", [("t", [[1, 22]], ("ok",))], [Issue("bad_arity", "<x,5>", (11, 16))]),
         # the text breaks off: in a number, after a comma, behind "<", behind "("; complete boxes are kept
         ("[t](<35,3", "t", [("t", [], ())], [Issue("truncated", "<35,3", (4, 9))]),

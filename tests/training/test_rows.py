@@ -32,7 +32,7 @@ def test_a_folder(folder):
 BAD = {
     "no such data": (
         {"name": "/nowhere/at/all"},
-        "/nowhere/at/all: expected giqa-160k, giqa-synth, the folder",
+        "/nowhere/at/all: expected the folder of a dataset, giqa-160k",
     ),
     "no such split": ({"split": "dev"}, "with a split dev, found none that can be opened"),
     "no rows asked for": ({"limit": 0}, "limit: expected at least 1, got 0"),

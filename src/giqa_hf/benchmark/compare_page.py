@@ -11,7 +11,7 @@ from ..report.page import POLICY
 from ..report.style import CSS
 from . import radar
 from .compare_counts import BOXES_NOTE, answers_table, boxes_table, first_token_table, judge_table
-from .compare_text import PUBLISHED_NOTE, signed
+from .compare_text import PUBLISHED_NOTE, signed, unread_note
 from .comparing import COLUMNS, PUBLISHED, Cell, Column, Comparison, Entry
 from .differing import RunDifference
 from .published import published_table
@@ -63,9 +63,10 @@ def compare_html(comparison: Comparison, differences: Sequence[RunDifference] = 
         )
         sections.append(_section("Differences", _differences(differences, runs[0].name), problems))
     if runs:
+        unread = [f"<p>{safe(note)}</p>" for run in runs if (note := unread_note(run))]
         sections += [
             _section("What became of the answers", answers_table(runs), first_token_table(runs)),
-            _section("What became of the boxes", boxes_table(runs), BOXES_NOTE),
+            _section("What became of the boxes", boxes_table(runs), BOXES_NOTE, *unread),
             *([_section("What the judge did", judged)] if (judged := judge_table(runs)) else ()),
             _section("How the numbers were made", "".join(_made(run) for run in runs)),
         ]
@@ -188,7 +189,11 @@ def _notes(comparison: Comparison) -> str:
 def _radar(comparison: Comparison) -> str:
     """The chart of the runs, and of the published best of each group while there is room."""
     runs = [entry for entry in comparison.entries if not entry.is_published]
-    lines = [radar.RadarLine(run.name, _by_title(run)) for run in runs]
+    lines = [
+        radar.RadarLine(entry.name, _by_title(entry, cells))
+        for entry, cells in zip(comparison.entries, comparison.cells, strict=True)
+        if not entry.is_published
+    ]
     groups: dict[str | None, str] = {}
     if len(runs) < len(comparison.entries):
         for row in sorted(
@@ -196,7 +201,7 @@ def _radar(comparison: Comparison) -> str:
         ):
             groups[row.group] = row.method
     references = [
-        radar.RadarLine(f"{entry.name} ({PUBLISHED})", _by_title(entry), dashed=True)
+        radar.RadarLine(f"{entry.name} ({PUBLISHED})", _by_title(entry, {}), dashed=True)
         for entry in comparison.entries
         if entry.is_published and entry.name in groups.values()
     ]
@@ -206,11 +211,16 @@ def _radar(comparison: Comparison) -> str:
     left_out = [line.name for line in lines[len(shown) :]]
     words = ["Each axis begins with 0 in the middle; a line is broken where a figure is not available."]
     if references:
-        words.append("Dashed: of each group of Tab. 5 the published model with the best Acc (Total).")
+        words.append(
+            "Dashed: of each group of Tab. 5 the published model with the best Acc (Total), on other photographs and "
+            "by another judge: a rough orientation, no comparison."
+        )
     if left_out:
         words.append(f"Not drawn, for want of colours: {', '.join(left_out)}.")
     if comparison.notes:
-        words.append("Some figures must not be compared, see the letters in the table.")
+        words.append(
+            "Figures with a letter in the table must not be compared with the others and are not drawn."
+        )
     return f"<figure>{chart}<figcaption>{safe(' '.join(words))}</figcaption></figure>"
 
 
@@ -218,8 +228,14 @@ def _title(column: Column) -> str:
     return f"{column.task.removeprefix('GIQA-')} {column.title}"
 
 
-def _by_title(entry: Entry) -> dict[str, float | None]:
-    return {_title(column): entry.figures.get(column.key) for column in COLUMNS}
+def _by_title(entry: Entry, cells: Mapping[str, Cell]) -> dict[str, float | None]:
+    """The figures of an entry, without those that its cells mark as not to be compared."""
+    return {
+        _title(column): None
+        if column.key in cells and cells[column.key].mark
+        else entry.figures.get(column.key)
+        for column in COLUMNS
+    }
 
 
 def _made(entry: Entry) -> str:

@@ -96,7 +96,21 @@ def _outcome_lines(runs: Sequence[Entry]) -> list[str]:
             found = (run.scores or {})["counts"][task]["outcomes"]["Tag-Recall"]
             told.append(f"GIQA-{task.upper()} " + ", ".join(str(found[name]) for name in OUTCOMES))
         lines.append(f"  {run.name}: {'; '.join(told)}")
+        if note := unread_note(run):
+            lines.append(f"  {note}")
     return lines
+
+
+def unread_note(run: Entry) -> str:
+    """A warning where a run's answers look as if their boxes were in a form that was not read; else empty."""
+    unread = (run.scores or {}).get("unread")
+    if not unread:
+        return ""
+    name = ((run.record or {})["run"]["boxes"]["format"])["name"]
+    return (
+        f"{run.name}: {unread['answers']} answers without a box in the form {name} look as if they had some in the "
+        f"form {unread['form']}, which was not read; ask `giqa diagnose` about the run's folder"
+    )
 
 
 def _first_token_lines(runs: Sequence[Entry]) -> list[str]:

@@ -11,11 +11,13 @@ from typing import Any
 
 from PIL import Image
 
+from ..builders.published import MADE_HERE as SYNTH
+from ..builders.published import dataset_source
 from ..errors import DataError, GiqaError
 from ..images import read_image
 from ..schema import TEXT_FIELDS, validate_row
 
-SYNTH, BENCH = "giqa-synth", "giqa-bench"
+BENCH = "giqa-bench"
 _TRUTH = (
     "width",
     "height",
@@ -157,13 +159,13 @@ def _dataset(name: str, split: str | None) -> Any:
     import datasets
     from datasets.exceptions import DatasetGenerationError
 
-    folder = Path(name).expanduser()
+    source = dataset_source(name)
     options: dict[str, Any] = {}
     if name == SYNTH:  # only one split, and the other one is not drawn for nothing
         split = split or "test"
         options = {"split": split, "test_scenes" if split == "train" else "train_scenes": 0}
     try:
-        found = datasets.load_dataset(str(folder) if folder.is_dir() else name, **options)
+        found = datasets.load_dataset(source, **options)
     except GiqaError as error:
         if name != BENCH:
             raise

@@ -189,10 +189,12 @@ def _verdict(
     best = untold[0]
     form, meaning = best.hypothesis.form, best.hypothesis.meaning
     if len(untold) == 1:
-        note = ""
         if not with_truth:
-            note = "; as far as the numbers alone say it: without true boxes neither pixels nor padding were tried"
-        return f"{form}: {meaning}; read it with {best.hypothesis.options}{note}"
+            return (
+                f"not certain: the form is {form}, and the numbers alone fit {meaning} ({best.hypothesis.options}); "
+                "neither pixels nor padding can be tried without true boxes, so give them with --references DATA"
+            )
+        return f"{form}: {meaning}; read it with {best.hypothesis.options}"
     told = "; or ".join(found.hypothesis.meaning for found in untold)
     how = (
         "the boxes lie equally well under each, so ask who made the file for the model and its processor"

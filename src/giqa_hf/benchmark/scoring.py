@@ -18,6 +18,7 @@ from .answers import Answer, read_answers
 from .reading import read_grounded
 from .record import ANSWERS, IMAGE_SUMS, SCORES, read_record, software
 from .run import read_references
+from .unread import unread_boxes
 from .yes_no_logits import first_token_scores, read_first_tokens
 
 
@@ -33,7 +34,8 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
 
     Returns:
         `dict`: `figures`, `intervals`, `counts`, `settings` and `signature` as `giqa_bench` gives them; `answers`, what
-        became of every row; `judge`, and `judging`, its marks, problems, runs and their spread by task;
+        became of every row; `unread`, where answers look as if their boxes were in a form that was not read; `judge`,
+        and `judging`, its marks, problems, runs and their spread by task;
         `software`; `first_token`, where the run was asked for it; `matched`, for predictions from elsewhere. What every
         image added goes into `images.json`, so that runs can be compared image by image.
 
@@ -50,9 +52,8 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
         )
     answers = [found[row["id"]] for row in references]
     box_format = format_from_dict(run["boxes"]["format"])
-    read = read_grounded(
-        box_format, [answer.text or "" for answer in answers], [answer.frame for answer in answers]
-    )
+    texts = [answer.text or "" for answer in answers]
+    read = read_grounded(box_format, texts, [answer.frame for answer in answers])
     images = ImageSums()
     result = giqa_bench(
         read,
@@ -78,6 +79,8 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
     }
     if (probabilities := read_first_tokens(folder)) is not None:
         scores["first_token"] = first_token_scores(probabilities, references)
+    if (unread := unread_boxes(texts, read)) is not None:
+        scores["unread"] = unread._asdict()
     if "matched" in run:  # how predictions from elsewhere were found
         scores["matched"] = run["matched"]
     write_json(folder / IMAGE_SUMS, images.to_dict(), indent=None)

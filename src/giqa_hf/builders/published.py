@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
 
 PUBLISHED = ("giqa-160k", "giqa-bench")
+MADE_HERE = "giqa-synth"
 NAMESPACE_VARIABLE = "GIQA_HF_NAMESPACE"
 """Environment variable with the Hub user or organisation whose repos carry these names."""
+
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def dataset_source(name: str) -> str:
+    """What `load_dataset` is to open for a user's word, told at once when it can be nothing.
+
+    `datasets` asks the Hub for any word that is no folder, and goes on asking for half a minute where there is none.
+
+    Args:
+        name (`str`): a folder, `"giqa-160k"`, `"giqa-bench"`, `"giqa-synth"`, or the Hub's OWNER/NAME.
+
+    Raises:
+        `DataError`: when it is none of these.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(folder)
+    known = (*PUBLISHED, MADE_HERE)
+    if name in known or _HUB_ID.fullmatch(name):
+        return name
+    alike = difflib.get_close_matches(name, known, n=1)
+    advice = f"did you mean {alike[0]}?" if alike else "check the path"
+    raise DataError(
+        f"{name}: expected the folder of a dataset, {', '.join(known)}, or the OWNER/NAME of one on the Hub, found "
+        f"{'a file' if folder.is_file() else 'no such folder'}; {advice}"
+    )
 
 
 def locate(name: str, data_dir: str | None) -> str:

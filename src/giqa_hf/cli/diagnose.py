@@ -17,11 +17,12 @@ def add_parser(subparsers: Any) -> None:
         description="Say in which form and in which picture's coordinates the boxes of a file most likely are, and "
         "why. A help for the eye: nothing is read by it.",
     )
-    parser.add_argument("predictions", type=Path, help='JSON Lines: {"id": ..., "answer": ...}')
+    parser.add_argument("predictions", type=Path, metavar="RUN or PREDICTIONS",
+                        help='the folder of a run, or JSON Lines: {"id": ..., "answer": ...}')  # fmt: skip
     parser.add_argument(
         "--references",
         metavar="DATA",
-        help="giqa-bench, giqa-synth, or a folder of rows: sizes and true boxes",
+        help="giqa-bench, giqa-synth, a folder of rows, or that of a run: sizes and true boxes (a run has its own)",
     )
     parser.add_argument(
         "--processor",
@@ -35,15 +36,26 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the findings."""
-    from ..benchmark.data import load_bench_data
+    from ..benchmark.answers import read_answers
     from ..benchmark.diagnose import diagnose, diagnosis_text
     from ..benchmark.predictions import match_predictions, read_predictions
     from ..benchmark.reading import load_processor
+    from ..benchmark.record import ANSWERS
+    from ..benchmark.run import read_references
 
     processor = None if args.processor is None else load_processor(args.processor)
     name = args.processor or ""
-    lines = read_predictions(args.predictions)
-    if args.references is None:
+    if args.predictions.is_dir():
+        if args.references is not None:
+            raise DataError(f"{args.predictions}: expected no --references with a run, which has its own rows; leave "
+                            "it out")  # fmt: skip
+        rows: list[dict[str, Any]] | None = read_references(args.predictions)
+        found = read_answers(args.predictions / ANSWERS)
+        lines = [{"id": answer.row_id, "answer": answer.text} for answer in found.values()]
+    else:
+        lines = read_predictions(args.predictions)
+        rows = _rows(args)
+    if rows is None:
         given = [line.get("answer", line.get("prediction")) for line in lines]
         answers = [answer for answer in given if isinstance(answer, str)]
         if not answers:
@@ -53,8 +65,20 @@ def run(args: argparse.Namespace) -> None:
             )
         print(diagnosis_text(diagnose(answers, processor=processor, processor_name=name)))
         return
-    rows = load_bench_data(args.references, args.split, args.limit).rows
     matched = match_predictions(lines, rows, where=str(args.predictions))
     pairs = [(text, row) for text, row in zip(matched.texts, rows, strict=True) if text is not None]
     answers, matching = [text for text, _ in pairs], [row for _, row in pairs]
     print(diagnosis_text(diagnose(answers, matching, processor=processor, processor_name=name)))
+
+
+def _rows(args: argparse.Namespace) -> list[dict[str, Any]] | None:
+    """The rows that were answered, if they are told."""
+    from ..benchmark.data import load_bench_data
+    from ..benchmark.record import RECORD
+    from ..benchmark.run import read_references
+
+    if args.references is None:
+        return None
+    if (Path(args.references) / RECORD).is_file():
+        return read_references(Path(args.references))
+    return load_bench_data(args.references, args.split, args.limit).rows

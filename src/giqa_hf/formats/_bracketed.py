@@ -6,9 +6,9 @@ Grammar, with any white space where `_` stands::
     box    = "<" _ number { _ "," _ number } _ ">"
     phrase = any characters; "\" before "[", "]" or "\" makes that character ordinary
 
-**What is a tag.** `](` must be followed by `<` and a number, by `)`, or by the end of the text. All else with
-brackets is ordinary text and is left as it stands: `see [1]`, `[sic]`, `[label](<x, y>)`, `[a](http://x)`,
-`[a](<http://x>)`. A missing `)` is forgiven: the tag ends after its last box.
+**What is a tag.** `](` must be followed by `<` and a number (`nan` and `inf` are some), by `)`, or by the end of the
+text. All else with brackets is ordinary text and is left as it stands: `see [1]`, `[sic]`, `[label](<x, y>)`,
+`[a](http://x)`, `[a](<http://x>)`. A missing `)` is forgiven: the tag ends after its last box.
 
 **Boxes that cannot be read** become an `Issue`, and their tag keeps its phrase: `bad_arity` for a closed
 `<...>` that does not hold the right count of numbers; `truncated` for a `<` without its `>`, and for a text
@@ -50,8 +50,8 @@ class Verdict(NamedTuple):
 
 
 _phrase_characters = r"(?:[^\[\]\\]++|\\[\[\]\\]?+)*+"
-# Behind "(": what makes "](" the middle of a tag.
-_box_follows = r"(?=\s*+(?:<\s*+[-+.]*+(?:[0-9]|\Z)|\)|\Z))"
+# Behind "(": what makes "](" the middle of a tag. Models with a broken head write <nan,3>: a box that went wrong.
+_box_follows = r"(?=\s*+(?:<\s*+[-+.]*+(?:[0-9]|(?i:nan|inf)\b|\Z)|\)|\Z))"
 # A closed box of numbers; a closed box of something else, of limited length; a box that breaks off.
 _some_box = r"<(?:(?:\s*+[-+.0-9,;]++)*+\s*+>|[^<>()\[\]]{0,64}+>|(?:\s*+[-+.0-9,;]++)*+)"
 _between = r"\s*+[,;]?+\s*+"

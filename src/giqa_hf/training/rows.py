@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..builders.published import MADE_HERE as SYNTH
+from ..builders.published import dataset_source
 from ..errors import DataError, GiqaError
 
-SYNTH = "giqa-synth"
 _MOST_HELD_OUT = 0.1
 
 
@@ -41,14 +41,14 @@ def load_rows(name: str, split: str = "train", limit: int | None = None) -> Any:
 
     if limit is not None and limit < 1:
         raise DataError(f"limit: expected at least 1, got {limit}")
-    folder = Path(name).expanduser()
+    source = dataset_source(name)
     options: dict[str, Any] = {}
     if name == SYNTH and split == "train":
         options = {"test_scenes": 0}  # not drawn for nothing
         if limit is not None and limit < SynthConfig.train_scenes:  # each picture has a row or more
             options["train_scenes"] = limit + limit % 2  # as many Yes as No
     try:
-        rows = datasets.load_dataset(str(folder) if folder.is_dir() else name, split=split, **options)
+        rows = datasets.load_dataset(source, split=split, **options)
     except GiqaError:
         raise
     except Exception as error:  # files, the Hub, the network: datasets has an error of its own for each

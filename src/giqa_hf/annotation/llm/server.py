@@ -24,7 +24,7 @@ from .client import (
 try:
     import httpx2 as httpx  # what huggingface_hub 2 stands on
 except ImportError:  # huggingface_hub 1
-    import httpx  # type: ignore[import-not-found, no-redef]  # one of the two is there
+    import httpx  # type: ignore[import-not-found, no-redef, unused-ignore]  # one of the two is there
 
 # The server has no room for us now: it says nothing about the prompt, which is tried again and never dropped.
 _BUSY = frozenset({408, 409, 425, 429, 502, 503, 504, 529})
