@@ -36,7 +36,8 @@ def add_parser(subparsers: Any) -> None:
         return parse([_RUN, *args] if is_run else args, namespace)
 
     parser.parse_known_args = parse_known_args
-    actions = parser.add_subparsers(required=True, metavar="MODEL or ACTION")
+    parser.epilog = "`giqa bench MODEL -h` tells the options of a run."
+    actions = parser.add_subparsers(required=True, metavar="MODEL or ACTION", prog="giqa bench")
     _add_run(actions)
     _add_compare(actions)
     _add_score(actions)
@@ -48,8 +49,7 @@ def add_parser(subparsers: Any) -> None:
 def _add_run(actions: Any) -> None:
     run = actions.add_parser(
         _RUN,
-        prog="giqa bench",
-        help="a model: its answers, then its scores",
+        prog="giqa bench",  # and no help, which would put that inner name into the list
         description="Let a model answer the benchmark, and score it. A model whose name is an action's is given as "
         "./NAME or with its owner.",
     )

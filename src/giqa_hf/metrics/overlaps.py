@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +100,11 @@ def check_samples(boxes: Sequence[npt.ArrayLike], name: str) -> None:
                 f"{name}[{number}], box {place}: expected finite x1 <= x2 and y1 <= y2, got {rows[place].tolist()}; "
                 "leave out what could not be read, so that it counts as no box"
             )
+
+
+def absent_boxes(pred_boxes: Sequence[Sized], true_boxes: Sequence[Sized]) -> int:
+    """True boxes of samples without any predicted box: of these nobody can say that they were put wrongly."""
+    return sum(len(true) for pred, true in zip(pred_boxes, true_boxes, strict=True) if not len(pred))
 
 
 def check_units(predictions: Sequence[npt.ArrayLike], references: Sequence[npt.ArrayLike]) -> None:

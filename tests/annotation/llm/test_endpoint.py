@@ -268,12 +268,14 @@ def test_a_fault_of_the_server_stops_the_build(serve, monkeypatch, reply, words,
     assert KEY not in sentence and "\n" not in sentence and ". " not in sentence
 
 
-def test_nobody_listens():
+def test_nobody_listens(caplog):
     said = r"tried 5 times in \d+ s \(no connection: .*refused.*\); start it or check the address, then run"
     with pytest.raises(
         GiqaError, match=f"does not answer: {said}"
     ):  # 4 tries, and one with the simple prompt
         asking(closed_url()).complete([prompt("Hi")])
+    (told,) = caplog.messages  # once, at the first pause
+    assert "does not answer now (no connection" in told and "asking again, up to 3 times" in told
 
 
 def test_a_server_that_dies_leaves_the_answers_before(serve):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import threading
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # importing huggingface_hub takes a while, and not every buil
     from .server import ChatServer, Decoding, Failure
 
 _TEMPERATURE = 0.0
+_LOG = logging.getLogger(__name__)
 _GO_ON = "run the same command again to go on"
 # Asked when one prompt fails and goes on failing: a server that answers this is well, so it is that prompt's fault.
 _SIMPLE = Prompt("You answer in one word.", "Are you there?", None, "1", 1)
@@ -194,9 +196,21 @@ class EndpointLLM:
                     raise
                 if failure.retry_after_s is not None:
                     state.pace.hold(wait_s)
+                self._tell(failure, state)
             if stop.wait(wait_s):
                 raise Stopped
             attempt += 1
+
+    def _tell(self, failure: Failure, state: _State) -> None:
+        """Say once that the server is waited for: the pauses may take minutes, and nobody should wonder."""
+        if not state.told:
+            state.told = True
+            _LOG.warning(
+                "the language model at %s does not answer now (%s); asking again, up to %d times, with growing pauses",
+                self.base_url,
+                failure.said,
+                self.retries,
+            )
 
     def _wait_s(self, failure: Failure, attempt: int) -> float | None:
         """Seconds until the next attempt; `None` where there shall be none."""
@@ -275,6 +289,7 @@ class EndpointLLM:
                             "the one to ask, or check the address"
                         ) from None
                     raise self._no_answer(failure) from None
+                self._tell(failure, state)
                 time.sleep(wait_s)
         if len(names) != 1:
             some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
@@ -296,6 +311,8 @@ class _State:
     model: str | None = None
     plain: set[str] = field(default_factory=set)
     """Schemas that the server refused, as JSON."""
+    told: bool = False
+    """Whether it was said that the server is waited for."""
 
 
 def _checked_url(url: str) -> str:

@@ -15,7 +15,7 @@ import evaluate
 from giqa_hf.metrics.fingerprint import RowsFingerprint
 from giqa_hf.metrics.grounding_miou.box_f1 import box_f1
 from giqa_hf.metrics.grounding_miou.compute import VERSION, grounding_miou
-from giqa_hf.metrics.overlaps import check_samples, check_units
+from giqa_hf.metrics.overlaps import absent_boxes, check_samples, check_units
 from giqa_hf.metrics.signature import signature
 
 _DESCRIPTION = """
@@ -32,8 +32,9 @@ Args:
 
 Returns:
     `dict`: "grounding_miou", "box_precision", "box_recall", "box_f1", each 0..1, or None without any true or without
-    any predicted box; the counts "samples", "scored", "true_boxes", "predicted_boxes", "matched", "found"; "signature",
-    one line with all that the values depended on.
+    any predicted box; the counts "samples", "scored", "true_boxes", "predicted_boxes", "matched", "found" (IoU > 0.5),
+    "wrong" (not found, though the sample has predicted boxes) and "absent" (it has none), which three add up to
+    "true_boxes"; "signature", one line with all that the values depended on.
 
 Examples:
 
@@ -88,6 +89,7 @@ class GroundingMiou(evaluate.Metric):  # type: ignore[misc]  # evaluate has no t
         for own in references:
             data.add(None, [number for box in own for number in box])
         parts = {"matching": matching, "normalise": normalise, "data": data.result()}
+        absent = absent_boxes(predictions, references)
         return {
             "grounding_miou": found.value,
             "box_precision": boxes.precision,
@@ -99,5 +101,7 @@ class GroundingMiou(evaluate.Metric):  # type: ignore[misc]  # evaluate has no t
             "predicted_boxes": found.pred_boxes,
             "matched": found.matched,
             "found": boxes.found,
+            "wrong": found.true_boxes - boxes.found - absent,
+            "absent": absent,
             "signature": signature("grounding_miou", VERSION, parts),
         }

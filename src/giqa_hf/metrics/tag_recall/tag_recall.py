@@ -12,8 +12,9 @@ from typing import Any
 import datasets
 import evaluate
 
+from giqa_hf.metrics.fields import check_fields
 from giqa_hf.metrics.fingerprint import RowsFingerprint
-from giqa_hf.metrics.overlaps import check_samples, check_units
+from giqa_hf.metrics.overlaps import absent_boxes, check_samples, check_units
 from giqa_hf.metrics.signature import signature
 from giqa_hf.metrics.tag_recall.compute import VERSION, tag_recall
 from giqa_hf.metrics.tag_recall.similarity import lexical_similarity, similarity_name
@@ -31,7 +32,8 @@ Args:
 
 Returns:
     `dict`: "tag_recall" (mean over samples) and "micro" (over all tags), each 0..1, or None without any true or without
-    any predicted box; the counts "samples", "scored", "true_tags", "predicted_tags", "found"; "similarity", its name;
+    any predicted box; the counts "samples", "scored", "true_tags", "predicted_tags", "found", "wrong" (not found, with
+    predicted boxes in the sample) and "absent" (without), which three add up to "true_tags"; "similarity", its name;
     "signature", one line with all that the values depended on.
 
 Examples:
@@ -70,6 +72,12 @@ class TagRecall(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
             reference_urls=["https://arxiv.org/abs/2411.17237"],
         )
 
+    def add_batch(self, *, predictions: Any = None, references: Any = None) -> None:
+        """Add samples; raises `DataError` where one lacks its boxes or names."""
+        for where, rows in (("predictions", predictions), ("references", references)):
+            check_fields(rows, where, ("boxes", "names"))
+        super().add_batch(predictions=predictions, references=references)
+
     def _compute(
         self,
         predictions: Sequence[Mapping[str, Any]],
@@ -101,6 +109,7 @@ class TagRecall(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
             "similarity_threshold": str(similarity_threshold),
             "data": data.result(),
         }
+        absent = absent_boxes(told, truth)
         return {
             "tag_recall": found.value,
             "micro": found.micro,
@@ -109,6 +118,8 @@ class TagRecall(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
             "true_tags": found.true_tags,
             "predicted_tags": found.pred_tags,
             "found": found.found,
+            "wrong": found.true_tags - found.found - absent,
+            "absent": absent,
             "similarity": parts["similarity"],
             "signature": signature("tag_recall", VERSION, parts),
         }

@@ -12,6 +12,7 @@ from typing import Any
 import datasets
 import evaluate
 
+from giqa_hf.metrics.fields import check_fields
 from giqa_hf.metrics.fingerprint import texts_fingerprint
 from giqa_hf.metrics.signature import signature
 from giqa_hf.metrics.vqa_accuracy.compute import VERSION, vqa_accuracy
@@ -71,6 +72,11 @@ class VqaAccuracy(evaluate.Metric):  # type: ignore[misc]  # evaluate has no typ
             features=datasets.Features({"predictions": datasets.Value("string"), "references": question}),
             reference_urls=["https://arxiv.org/abs/2411.17237"],
         )
+
+    def add_batch(self, *, predictions: Any = None, references: Any = None) -> None:
+        """Add answers; raises `DataError` where a reference lacks a field."""
+        check_fields(references, "references", ("answer", "question_type", "question"))
+        super().add_batch(predictions=predictions, references=references)
 
     def _compute(
         self, predictions: Sequence[str], references: Sequence[Mapping[str, Any]], judge: Any = None
