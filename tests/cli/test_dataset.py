@@ -68,7 +68,7 @@ def test_the_line_that_it_prints_opens_the_dataset_from_any_folder(build, tmp_pa
 @pytest.mark.parametrize("name", ["run [2]", "a*", "b?", "c::d", "e[f/set"])
 def test_a_folder_that_datasets_takes_for_a_pattern_is_refused(build, tmp_path, capsys, name):
     code, _, err = giqa(capsys, "build", build, "--out", tmp_path / name)
-    assert code == 2 and "which datasets reads as a pattern; choose another --out" in err
+    assert code == 2 and "which datasets reads as a pattern; choose another folder" in err
     assert list(tmp_path.iterdir()) == []
 
 

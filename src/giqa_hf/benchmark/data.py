@@ -108,7 +108,7 @@ def load_bench_data(name: str, split: str | None = None, limit: int | None = Non
 
     if limit is not None and limit < 1:
         raise DataError(f"limit: expected at least 1, got {limit}")
-    found = _dataset(name, split)
+    found = open_split(name, split)
     if limit is not None:
         found = found.select(range(min(limit, len(found))))
     if "image" not in found.column_names:
@@ -154,8 +154,12 @@ def rows_fingerprint(rows: Sequence[Mapping[str, Any]]) -> str:
     return whole.hexdigest()
 
 
-def _dataset(name: str, split: str | None) -> Any:
-    """One split, whatever the name means."""
+def open_split(name: str, split: str | None) -> Any:
+    """One split of a dataset, whatever the name means; see `load_bench_data`.
+
+    Raises:
+        `DataError`: when there is no such data or split.
+    """
     import datasets
     from datasets.exceptions import DatasetGenerationError
 

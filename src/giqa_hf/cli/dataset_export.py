@@ -1,4 +1,4 @@
-"""`giqa dataset export`: the same rows for people who train with ms-swift or LLaMA-Factory."""
+"""`giqa dataset export`, and `giqa convert` to the same two: rows for ms-swift or LLaMA-Factory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,23 @@ PROCESSOR = "processor"
 
 def add_action(actions: Any) -> None:
     """Add the action."""
-    export = actions.add_parser("export", help="write rows as ms-swift or LLaMA-Factory take them")
-    export.add_argument("data", help="a dataset folder with GIQA rows, giqa-synth, or a dataset of the Hub")
+    export = actions.add_parser(
+        "export", help="write rows as ms-swift or LLaMA-Factory take them; the same as giqa convert"
+    )
+    export.add_argument(
+        "source", metavar="data", help="a dataset folder with GIQA rows, giqa-synth, or a dataset of the Hub"
+    )
     export.add_argument("out", type=Path, help="new folder, or that of an interrupted export")
     export.add_argument("--to", required=True, choices=TARGETS)
     export.add_argument("--split", default="train", help="split of the data (default: train)")
     export.add_argument("--limit", type=int, help="only the first rows")
-    words = export.add_argument_group(
+    add_words(export)
+    export.set_defaults(run=run_export)
+
+
+def add_words(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how boxes become words."""
+    words = parser.add_argument_group(
         "boxes as words",
         "LLaMA-Factory knows no boxes, so they become words for one model; ms-swift writes them itself unless one of "
         "these is given",
@@ -44,7 +54,11 @@ def add_action(actions: Any) -> None:
     words.add_argument(
         "--hidden", choices=("drop", "keep", "error"), default="drop", help="boxes that the model does not see"
     )  # fmt: skip
-    export.set_defaults(run=run_export)
+
+
+def asks_for_words(args: argparse.Namespace) -> bool:
+    """Whether one of the options of `add_words` is given."""
+    return any(value is not None for value in (args.backbone, args.processor, args.frame, args.format))
 
 
 def run_export(args: argparse.Namespace) -> None:
@@ -53,9 +67,9 @@ def run_export(args: argparse.Namespace) -> None:
     from ..interchange import export_data
     from ..interchange.exporting import dataset_name
 
-    processor = _processor(args)  # before the data is loaded: here the user may have to mend something
+    processor = processor_of(args)  # before the data is loaded: here the user may have to mend something
     target = _target(args, processor)
-    data = load_bench_data(args.data, args.split, args.limit)
+    data = load_bench_data(args.source, args.split, args.limit)
     exported = export_data(data, args.out, target, say=lambda line: print(line, flush=True))
     print(f"{exported.written} of {exported.rows} rows, {exported.pictures} pictures: {args.out}")
     for reason, count in exported.dropped.items():
@@ -77,19 +91,20 @@ def run_export(args: argparse.Namespace) -> None:
 def _target(args: argparse.Namespace, processor: Any) -> Target:
     from ..interchange import LlamaFactory, MsSwift
 
-    asked = any(value is not None for value in (args.backbone, args.processor, args.frame, args.format))
+    asked = asks_for_words(args)
     if args.to == "ms-swift":
-        return MsSwift(_writing(args, processor) if asked else None)
+        return MsSwift(writing_of(args, processor) if asked else None)
     if not asked:
         raise DataError(
             "llama-factory: expected the model whose words for boxes the rows shall hold, for it knows no boxes; give "
             "--backbone NAME, --processor MODEL, or --frame whole or square and, for another notation than the "
             "paper's, --format"
         )
-    return LlamaFactory(_writing(args, processor))
+    return LlamaFactory(writing_of(args, processor))
 
 
-def _writing(args: argparse.Namespace, processor: Any) -> Writing:
+def writing_of(args: argparse.Namespace, processor: Any) -> Writing:
+    """How boxes are words, as the options say."""
     from ..benchmark.reading import reading_of
     from ..interchange import Writing
 
@@ -99,7 +114,7 @@ def _writing(args: argparse.Namespace, processor: Any) -> Writing:
     return Writing(reading.box_format, reading.frame, declared, args.hidden)
 
 
-def _processor(args: argparse.Namespace) -> Any:
+def processor_of(args: argparse.Namespace) -> Any:
     """The processor that sees the pictures in training; `None` where the frame is declared."""
     if args.backbone is None and args.processor is None:
         return None

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import GiqaError
-from . import annotate, bench, dataset, describe, diagnose, quickstart, train
+from . import annotate, bench, convert, dataset, describe, diagnose, quickstart, train
 
-COMMANDS = (quickstart, describe, annotate, dataset, train, bench, diagnose)
+COMMANDS = (quickstart, describe, annotate, dataset, convert, train, bench, diagnose)
 USER_ERROR = 2
 INTERRUPTED = 130
 READER_GONE = 141

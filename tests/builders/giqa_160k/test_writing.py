@@ -172,7 +172,7 @@ def test_two_at_once(tmp_path):
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         with (
-            pytest.raises(GiqaError, match="another `giqa dataset build` is at work"),
+            pytest.raises(GiqaError, match="another run is at work"),
             staged_folder(tmp_path / "out"),
         ):
             pytest.fail("it began")

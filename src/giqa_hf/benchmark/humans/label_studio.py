@@ -174,7 +174,7 @@ def _judgements(task: Any, where: str, fallback: str) -> Iterable[tuple[str, Jud
             yield str(annotation.get("updated_at") or ""), _judgement(annotation, data, where, fallback)
 
 
-class _Items(NamedTuple):
+class Items(NamedTuple):
     """The items of an annotation by their kind."""
 
     spans: list[dict[str, Any]]
@@ -188,14 +188,14 @@ def _judgement(
     annotation: Mapping[str, Any], data: Mapping[str, Any], where: str, fallback: str
 ) -> Judgement:
     who = _annotator(annotation, fallback)
-    items = _sorted(annotation.get("result") or [], f"{where}, annotator {who}")
+    items = items_of(annotation.get("result") or [], f"{where}, annotator {who}")
     problems: list[str] = []
     texts = {}
     used: set[str] = set()
     for field in TEXT_FIELDS:
         regions = []
         for span in (span for span in items.spans if span["to_name"] == field):
-            start, end = _span(data[field], span["value"], f"{where}, annotator {who}, {field}")
+            start, end = span_of(data[field], span["value"], f"{where}, annotator {who}, {field}")
             tied = [b if a == span["id"] else a for a, b in items.relations if span["id"] in (a, b)]
             boxes = [items.boxes[box] for box in tied if box in items.boxes]
             used.update(tied)
@@ -218,8 +218,13 @@ def _annotator(annotation: Mapping[str, Any], fallback: str) -> str:
     return fallback if by is None else str(by)
 
 
-def _sorted(result: Sequence[Mapping[str, Any]], where: str) -> _Items:
-    items = _Items([], {}, [], {}, None)
+def items_of(result: Sequence[Mapping[str, Any]], where: str) -> Items:
+    """Sort the items of an annotation or a prediction.
+
+    Raises:
+        `DataError`: for a rectangle that is turned or lacks a side.
+    """
+    items = Items([], {}, [], {}, None)
     for item in result:
         kind, value = item.get("type"), item.get("value") or {}
         if kind == "relation":
@@ -253,7 +258,7 @@ def _box(value: Mapping[str, Any], where: str) -> list[float]:
     return [min(max(value, 0.0), 1.0) for value in (x, y, x + width, y + height)]
 
 
-def _span(text: str, value: Mapping[str, Any], where: str) -> tuple[int, int]:
+def span_of(text: str, value: Mapping[str, Any], where: str) -> tuple[int, int]:
     """Start and end in Python's characters; a browser counts an emoji as two (UTF-16)."""
     start, end, said = int(value["start"]), int(value["end"]), value.get("text")
     if said is None or text[start:end] == said:

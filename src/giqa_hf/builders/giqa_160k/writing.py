@@ -157,21 +157,21 @@ def _check_place(out: Path, overwrite: bool) -> None:
     if marks := [mark for mark in _PATTERN_MARKS if mark in str(out)]:
         raise GiqaError(
             f"{out}: expected a path that load_dataset can open, found {' and '.join(marks)} in it, which datasets "
-            "reads as a pattern; choose another --out"
+            "reads as a pattern; choose another folder"
         )
     if not out.exists():
         return
     if not out.is_dir():
-        raise GiqaError(f"{out}: expected a folder to make, found a file; choose another --out")
+        raise GiqaError(f"{out}: expected a folder to make, found a file; choose another folder")
     if not any(out.iterdir()):
         return
     if not (out / DATASET).is_file():
         raise GiqaError(
-            f"{out}: expected no folder, an empty one or an earlier dataset, found other files; choose another --out"
+            f"{out}: expected no folder, an empty one or an earlier dataset, found other files; choose another folder"
         )
     if not overwrite:
         raise GiqaError(
-            f"{out}: there is a dataset already; add --overwrite to replace it, or choose another --out"
+            f"{out}: there is a dataset already; choose another folder, or replace it with --overwrite where the command has it"
         )
 
 
@@ -190,7 +190,7 @@ def _held(stage: Path, out: Path) -> Iterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise GiqaError(
-                    f"{out}: another `giqa dataset build` is at work on it; wait for it, or choose another --out"
+                    f"{out}: another run is at work on it; wait for it, or choose another folder"
                 ) from None
         yield
     finally:
@@ -203,5 +203,5 @@ def _explained(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise GiqaError(
-            f"{out}: cannot be made ({error.strerror or error}); check the place, or choose another --out"
+            f"{out}: cannot be made ({error.strerror or error}); check the place, or choose another folder"
         ) from error
