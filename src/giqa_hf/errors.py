@@ -19,4 +19,7 @@ class MissingExtraError(GiqaError, ImportError):
     """A part of the library whose optional dependencies are not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f'{what} needs the extra "{extra}": run  pip install "giqa-hf[{extra}]"')
+        super().__init__(
+            f'{what} needs the extra "{extra}": run  pip install "giqa-hf[{extra}]"  (in a clone of the repository: '
+            f'pip install -e ".[{extra}]")'
+        )

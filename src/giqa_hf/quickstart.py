@@ -143,7 +143,7 @@ def quiet() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     # transformers 5.23 has renamed an option that TRL sets by its old name, which older transformers need.
-    warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated", FutureWarning)
+    warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing` is deprecated", FutureWarning)
 
 
 def table(columns: Mapping[str, Mapping[str, Any]]) -> str:

@@ -46,7 +46,8 @@ ERRORS = [
     (
         MissingExtraError("tuning", "train"),
         2,
-        'giqa: tuning needs the extra "train": run  pip install "giqa-hf[train]"\n',
+        'giqa: tuning needs the extra "train": run  pip install "giqa-hf[train]"  (in a clone of the repository: '
+        'pip install -e ".[train]")\n',
     ),
     # The system's errors: where and what, whether they have a file name or not.
     (

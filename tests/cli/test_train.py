@@ -57,7 +57,10 @@ WRONG = {
         ["giqa-tiny", "--data", "x", "--recipe", "huge"],
         "expected one of paper, lora, qlora, tiny",
     ),
-    "no such data": (["giqa-tiny", "--data", "/nowhere", "--recipe", "tiny"], "/nowhere: expected the folder of a dataset"),
+    "no such data": (
+        ["giqa-tiny", "--data", "/nowhere", "--recipe", "tiny"],
+        "/nowhere: expected the folder of a dataset",
+    ),
 }
 
 

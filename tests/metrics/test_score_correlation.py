@@ -318,5 +318,6 @@ def test_scipy_is_only_needed_for_the_logistic():
     # 1 - 6 * (0 + 1 + 1 + 1 + 1) / 120
     assert done.stdout.splitlines() == [
         "0.8",
-        'the logistic fit of PLCC needs the extra "models": run  pip install "giqa-hf[models]"',
+        'the logistic fit of PLCC needs the extra "models": run  pip install "giqa-hf[models]"  (in a clone of the '
+        'repository: pip install -e ".[models]")',
     ]

@@ -63,6 +63,19 @@ def test_rows_without_pictures(tmp_path, rows):
         load_rows(write(broken, tmp_path / "some"))
 
 
+def test_pictures_that_would_end_the_training_later(tmp_path, rows):
+    """No pixel is decoded: a header that is none, a size that is not the row's."""
+    table = rows.cast_column("image", datasets.Image(decode=False)).to_list()
+    for number, change, said in [
+        (2, {"image": {"bytes": b"no picture", "path": None}}, "row 2: "),
+        (4, {"width": 1}, "row 4: expected a picture of 1 x "),
+    ]:
+        broken = [{**row, **(change if n == number else {})} for n, row in enumerate(table)]
+        made = datasets.Dataset.from_list(broken, features=rows.features)
+        with pytest.raises(DataError, match=said):
+            load_rows(write(made, tmp_path / str(number)))
+
+
 # options -> pictures held out, of twenty
 HELD = [
     ({"count": 0}, 0),

@@ -54,6 +54,7 @@ def test_what_it_says(finished):
     assert "2 rows of 1 other pictures are held out" in told  # two rows of each picture
     assert "recipe tiny: 4 rows a step = 1 (devices) x 4 (at a time) x 1 (times)" in told
     assert "step 1, held-out rows: VQA Acc (Total)[lexical] 0.0000" in told
+    assert "which is few: one row is 0.50 of a figure" in told
     assert outcome.is_first and outcome.merged is None
 
 
@@ -99,9 +100,24 @@ def test_the_record_says_what_it_came_of(finished, data):
 
 def test_a_finished_run_is_not_made_again(finished, data):
     out, outcome, _ = finished
-    again = run_training(settings(data), out, say=lambda _: None)
+    said = []
+    again = run_training(settings(data), out, say=said.append)
+    assert said[-1] == f"this training is finished: {out / 'final'}"
     assert again.result.resumed and again.result.loss_curve == outcome.result.loss_curve
     assert len(read_training(out)["sessions"]) == 2
+
+
+def test_other_settings_are_refused_before_anything_is_loaded(finished, data, monkeypatch):
+    """Only what the data or the checkpoint's files say is left for later."""
+    monkeypatch.setattr("giqa_hf.backbones.load_backbone", None)
+    for changes, said in [
+        ({"seed": 5}, "seed"),
+        ({"changes": {"learning_rate": 1.0}}, "recipe.learning_rate"),
+        ({"data": "elsewhere"}, "data.name"),
+        ({"metric": "DES mIuO"}, "metric: expected one of"),
+    ]:
+        with pytest.raises(GiqaError, match=said):
+            run_training(settings(**{"data": data, **changes}), finished[0], say=lambda line: None)
 
 
 def test_another_run_in_its_folder_is_refused(finished, data):
@@ -183,5 +199,7 @@ def test_devices_that_cannot_share_the_batch(data, tmp_path, monkeypatch):
 
 
 def test_an_unknown_backbone_is_told_the_names(data, tmp_path):
-    with pytest.raises(GiqaError, match="expected one of llava-1.5-7b, .*giqa-tiny"):
+    with pytest.raises(
+        GiqaError, match=r"expected one of llava-1.5-7b, .*giqa-tiny.* \(did you mean llava-1"
+    ):
         run_training(TrainSettings("llava-2", data, recipe="tiny"), tmp_path / "out", say=lambda _: None)

@@ -6,6 +6,7 @@ No entry names a commit: none could be looked up where they were written. What a
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -280,8 +281,11 @@ def find_backbone(name: str) -> Backbone:
     """
     entry = BACKBONES.get(ALIASES.get(name, name))
     if entry is None:
+        names = [*BACKBONES, *ALIASES]
+        alike = difflib.get_close_matches(name, names, n=1)
+        meant = f" (did you mean {alike[0]}?)" if alike else ""
         raise GiqaError(
-            f"backbone: expected one of {', '.join([*BACKBONES, *ALIASES])}, got {name!r}; give one of these and, for "
-            "a model of yours of the same kind, its folder as the checkpoint"
+            f"backbone: expected one of {', '.join(names)}, got {name!r}{meant}; give one of these and, for a model of "
+            "yours of the same kind, its folder as the checkpoint"
         )
     return entry

@@ -97,7 +97,17 @@ def claim(folder: Path, run: dict[str, Any], now: dict[str, Any], made_by: str =
             f"{folder}: expected a new folder or an earlier run, found other files; choose another --out"
         )
     record = read_record(folder, made_by)
-    if found := list(differences(record["run"], plain)):
+    refuse_differences(folder, record["run"], plain)
+    write_json(folder / RECORD, {**record, "sessions": [*record["sessions"], now]})
+
+
+def refuse_differences(folder: Path, earlier: dict[str, Any], run: dict[str, Any]) -> None:
+    """Tell of settings in which an earlier run in a folder differs from this one.
+
+    Raises:
+        `GiqaError`: when there are any; it names them.
+    """
+    if found := list(differences(earlier, json.loads(json.dumps(run)))):
         told = ", ".join(
             f"{item.name} {_told(item.first)} (now {_told(item.second)})" for item in found[:_SHOWN]
         )
@@ -106,7 +116,6 @@ def claim(folder: Path, run: dict[str, Any], now: dict[str, Any], made_by: str =
             f"{folder}: expected a run with the same settings, found one with {told}{more}; choose another folder with "
             "--out, or delete this one"
         )
-    write_json(folder / RECORD, {**record, "sessions": [*record["sessions"], now]})
 
 
 def differences(first: Any, second: Any, name: str = "") -> Iterator[Difference]:

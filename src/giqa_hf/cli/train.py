@@ -26,7 +26,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("backbone", nargs="?", metavar="BACKBONE", help="such as llava-1.5-7b or giqa-tiny")
     parser.add_argument("--data", help="giqa-160k, giqa-synth, or the folder or Hub id of a dataset")
     parser.add_argument(
-        "--recipe", default="paper", help="paper (default; all weights), lora, qlora, or tiny"
+        "--recipe",
+        default="paper",
+        help="paper (default; all weights), lora, qlora, or tiny; grpo or grpo-tiny: "
+        "by the bench's rewards, a step after one of these (with --checkpoint)",
     )
     parser.add_argument("--out", type=Path, help="folder of the training (default: training/BACKBONE-RECIPE)")
     parser.add_argument("--checkpoint", help="folder or Hub id to start from (default: the backbone's own)")
@@ -58,7 +61,7 @@ def _add_data(data: Any) -> None:
 
 def _add_evaluation(group: Any) -> None:
     how_many = group.add_mutually_exclusive_group()
-    how_many.add_argument("--eval-rows", type=int, default=200,
+    how_many.add_argument("--eval-rows", type=int,
                           help="hold out about so many rows, by pictures; 0 for none (default: 200, and at most a "
                           "tenth of the pictures)")  # fmt: skip
     how_many.add_argument("--eval-share", type=float, help="hold out this share of the pictures")
@@ -89,6 +92,9 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, name) is None:
             told = "BACKBONE" if name == "backbone" else "--data"
             raise DataError(f"train: expected {told}, found none; see giqa train --help")
+    if args.recipe.startswith("grpo"):
+        _run_grpo(args)
+        return
     from ..training.run import TrainSettings, run_training
 
     changes = {
@@ -106,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
         limit=args.limit,
         task=args.task,
         hidden=args.hidden,
-        eval_rows=args.eval_rows,
+        **({} if args.eval_rows is None else {"eval_rows": args.eval_rows}),
         eval_share=args.eval_share,
         metric=args.metric,
         saves=args.saves,
@@ -127,6 +133,58 @@ def run(args: argparse.Namespace) -> None:
         from ..hub import write_model_card
 
         _tell(outcome.result.checkpoint, outcome.merged, outcome.result.best_step)
+        print(f"card: {write_model_card(out)}")
+
+
+def _run_grpo(args: argparse.Namespace) -> None:
+    """Reinforcement learning; it holds no rows out, and its rows are never cut."""
+    from ..quickstart import quiet
+    from ..training.run_grpo import GrpoSettings, run_grpo
+
+    if args.checkpoint is None:
+        raise DataError(
+            f"train: expected --checkpoint with --recipe {args.recipe}, the folder or Hub id of a model that has "
+            "learned to answer; tune one first, with the recipe paper or lora"
+        )
+    unused = {
+        "--eval-rows": args.eval_rows, "--eval-share": args.eval_share, "--metric": args.metric,
+        "--max-tokens": args.max_tokens, "--drop-too-long": args.drop_too_long or None,
+        "--global-batch": args.global_batch, "--merge": args.merge or None,
+    }  # fmt: skip
+    if given := [name for name, value in unused.items() if value is not None]:
+        raise DataError(
+            f"train: expected no {', '.join(given)} with --recipe {args.recipe}, which has no use for it; leave it out"
+        )
+    changes = {
+        name: getattr(args, name)
+        for name in ("epochs", "learning_rate", "device_batch")
+        if getattr(args, name) is not None
+    }
+    settings = GrpoSettings(
+        backbone=args.backbone,
+        data=args.data,
+        checkpoint=args.checkpoint,
+        recipe=args.recipe,
+        changes=changes,
+        lora_rank=args.lora_rank,
+        split=args.split,
+        limit=args.limit,
+        task=args.task,
+        hidden=args.hidden,
+        saves=args.saves,
+        max_steps=args.max_steps,
+        seed=args.seed,
+        chat_template=args.chat_template,
+        arguments=tuple(sys.argv[1:]),
+    )
+    quiet()
+    out = args.out or Path("training") / f"{args.backbone}-{args.recipe}"
+    outcome = run_grpo(settings, out, say=_say)
+    if outcome.is_first:
+        from ..hub import write_model_card
+
+        _tell(outcome.result.checkpoint, None, None)
+        print(f"rewards: {outcome.result.checkpoint / 'reward_log.json'}")
         print(f"card: {write_model_card(out)}")
 
 

@@ -271,6 +271,9 @@ def grpo(
         restore_weights(model, last)
 
     class Trainer(GRPOTrainer):
+        def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+            """As in `GiqaTrainer`."""
+
         def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             # Here, and not in the loss: with such weights no answer can be drawn, and torch's words are obscure.
             if not all(weight.isfinite().all() for weight in model.parameters() if weight.requires_grad):

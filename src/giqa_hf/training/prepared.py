@@ -15,6 +15,8 @@ from .evaluation import Evaluation, make_evaluation
 from .lengths import context_of, count_tokens, find_too_long, fingerprint, refuse_too_long
 from .rows import Split
 
+_FEW = 50
+
 
 class Prepared(NamedTuple):
     """What a training needs of its data."""
@@ -106,6 +108,11 @@ def prepare(
         "fingerprint": fingerprint(asked),
     }
     say(f"{held.num_rows} rows of {told['held_out']['images']} other pictures are held out")
+    if held.num_rows < _FEW:
+        say(
+            f"      which is few: one row is {1 / held.num_rows:.2f} of a figure, and the best of several checkpoints "
+            "may be so by chance; --eval-rows holds out more"
+        )
     evaluation = make_evaluation(held, asked, backbone.processor)
     return Prepared(train, evaluation, frozenset(held["task"][:]), told)
 

@@ -9,6 +9,9 @@ from transformers import TrainerCallback
 
 from ..progress import Say
 
+_BESIDE = ("DES mIoU", "VQA mIoU", "VQA Acc (Total)")
+"""Told beside the figure that decides."""
+
 
 class ProgressCallback(TrainerCallback):
     """Calls `tell(step, all steps)` after every optimizer step.
@@ -26,7 +29,7 @@ class ProgressCallback(TrainerCallback):
 
 
 class EvaluationCallback(TrainerCallback):
-    """Says the figure that the best checkpoint is chosen by, at every evaluation.
+    """Says the figure that the best checkpoint is chosen by, and the main ones beside it, at every evaluation.
 
     Args:
         say (`callable`): takes a line.
@@ -44,4 +47,16 @@ class EvaluationCallback(TrainerCallback):
         figures: Mapping[str, float] = kwargs.get("metrics") or {}
         value = figures.get(f"eval_{self.metric}")
         told = "not available (no box was written)" if value is None else f"{value:.4f}"
-        self.say(f"      step {state.global_step}, held-out rows: {self.metric} {told}")
+        others = [
+            f"{name} {figures[key]:.4f}"
+            for name in _BESIDE
+            if (key := _key_of(name, figures)) and key != f"eval_{self.metric}"
+        ]
+        self.say(
+            f"      step {state.global_step}, held-out rows: {', '.join([f'{self.metric} {told}', *others])}"
+        )
+
+
+def _key_of(name: str, figures: Mapping[str, float]) -> str | None:
+    """The key of a figure, whose name may have a judge's behind it."""
+    return next((key for key in figures if key.removeprefix("eval_").partition("[")[0] == name), None)

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..builders.published import MADE_HERE as SYNTH
 from ..builders.published import dataset_source
-from ..errors import DataError, GiqaError
+from ..errors import DataError, GiqaError, ImageError
+from ..images import image_size
 
 _MOST_HELD_OUT = 0.1
 
@@ -143,8 +144,33 @@ def _check_pictures(name: str, rows: Any) -> None:
             first = start + int(np.flatnonzero(~there)[0]) if first is None else first
             empty += int((~there).sum())
         start += len(there)
-    if empty:
+    if not empty:
+        _check_headers(name, rows)
+    else:
         raise DataError(
             f"{name}: expected a picture in every row, found none in {empty} of {len(rows)} rows (the first: row "
             f"{first}); build the data again"
         )
+
+
+def _check_headers(name: str, rows: Any) -> None:
+    """See that each picture is there, can be opened, and has the size that its row says; no pixel is decoded.
+
+    Else the first that is not would end the training at its step, hours later, or its boxes would lie elsewhere.
+    """
+    import datasets
+
+    has_size = {"width", "height"} <= set(rows.column_names)
+    columns = ["image", *(("width", "height") if has_size else ())]
+    stored = rows.select_columns(columns).cast_column("image", datasets.Image(decode=False))
+    for number, row in enumerate(stored):
+        data, path = row["image"]["bytes"], row["image"]["path"]
+        try:
+            size = image_size(path if data is None else data)
+        except ImageError as error:
+            raise DataError(f"{name}, row {number}: {error}") from error
+        if has_size and tuple(size) != (row["width"], row["height"]):
+            raise DataError(
+                f"{name}, row {number}: expected a picture of {row['width']} x {row['height']} pixels, found "
+                f"{size[0]} x {size[1]}; its boxes would lie elsewhere, build the data again"
+            )

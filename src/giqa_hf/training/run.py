@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import DataError
 from ..processing import Hidden
 from ..progress import Progress, Say
+from ..schema import TASKS
 from .adapters import freeze, lora_config, merge
 from .conversations import Task
 from .evaluation import metric_name
 from .prepared import Prepared, prepare
 from .recipes import RECIPES, Recipe, need_bitsandbytes, recipe_of, sft_config, split_batch
 from .rows import hold_out, load_rows
-from .run_record import claim_training, finish_training, training_session
-from .sft import TrainingResult, check_processor, finished_training, is_sharded, train
+from .run_record import check_settings, claim_training, finish_training, training_session
+from .sft import (
+    TrainingResult,
+    check_processor,
+    finished_training,
+    is_sharded,
+    last_whole_checkpoint,
+    train,
+)
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -147,6 +155,8 @@ def run_training(settings: TrainSettings, out: Path, *, say: Say = print) -> Tra
     if recipe.kind == "qlora":
         need_bitsandbytes(f"the recipe {settings.recipe}")
     entry = find_backbone(settings.backbone)
+    metric_name(settings.metric, frozenset((settings.task,) if settings.task else TASKS))
+    check_settings(out, _settings_record(settings, recipe, entry))
     # First the trainer's configuration: it joins the processes of a distributed run.
     config = _config(settings, recipe, out)
     from accelerate import PartialState
@@ -191,7 +201,13 @@ def run_training(settings: TrainSettings, out: Path, *, say: Say = print) -> Tra
     )
     source = settings.checkpoint or entry.checkpoint
     backbone.model.name_or_path = source  # which PEFT notes in an adapter; else a folder of the Hub's cache
-    result = finished_training(out) or _tune(recipe, config, backbone, data, say)
+    result = finished_training(out)
+    if result is not None:
+        say(f"this training is finished: {result.checkpoint}")
+    else:
+        if last := last_whole_checkpoint(out):
+            say(f"going on from {last}")
+        result = _tune(recipe, config, backbone, data, say)
     merged = None
     if settings.merge:
         merged = out / MERGED
@@ -280,7 +296,18 @@ def _record(
     settings: TrainSettings, recipe: Recipe, backbone: Any, data: Prepared, config: SFTConfig
 ) -> dict[str, Any]:
     """All that the run depends on."""
-    entry = backbone.entry
+    known = _settings_record(settings, recipe, backbone.entry)
+    return {
+        **known,
+        "checkpoint": backbone.identity,
+        "data": {**known["data"], **data.told},
+        "boxes": {**known["boxes"], "format": backbone.box_format.to_dict()},
+        "evaluation": {**known["evaluation"], "metric": config.metric_for_best_model},
+    }
+
+
+def _settings_record(settings: TrainSettings, recipe: Recipe, entry: Any) -> dict[str, Any]:
+    """What of the record is known before anything is loaded."""
     return {
         "backbone": entry.name,
         "entry": {
@@ -289,11 +316,15 @@ def _record(
             "frozen": list(entry.frozen["full" if recipe.kind == "full" else "lora"]),
             "lora_targets": None if recipe.kind == "full" else entry.lora_targets,
         },
-        "checkpoint": backbone.identity,
         "recipe": {"name": settings.recipe, **asdict(recipe)},
-        "data": {"name": settings.data, "split": settings.split, "limit": settings.limit, **data.told},
-        "boxes": {"format": backbone.box_format.to_dict(), "hidden": settings.hidden},
-        "evaluation": {"metric": config.metric_for_best_model, "saves": settings.saves},
+        "data": {
+            "name": settings.data,
+            "split": settings.split,
+            "limit": settings.limit,
+            "task": settings.task,
+        },
+        "boxes": {"hidden": settings.hidden},
+        "evaluation": {"saves": settings.saves},
         "max_steps": settings.max_steps,
         "seed": settings.seed,
     }

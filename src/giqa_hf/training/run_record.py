@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..benchmark.record import RECORD, claim, read_record, session
+from ..benchmark.record import RECORD, claim, read_record, refuse_differences, session
 from ..files import write_json
 
 MADE_BY = "giqa train"
@@ -48,6 +48,24 @@ def claim_training(folder: Path, run: Mapping[str, Any], now: Mapping[str, Any])
         `GiqaError`: when the folder holds something else, or a training with other settings; it names them.
     """
     claim(folder, dict(run), dict(now), MADE_BY)
+
+
+def check_settings(folder: Path, known: Mapping[str, Any]) -> None:
+    """See, before anything is loaded, that an earlier training in this folder has the settings that are known already.
+
+    Raises:
+        `GiqaError`: when it has others; it names them.
+    """
+    if (folder / RECORD).exists():
+        earlier = _same_keys(read_training(folder)["run"], known)
+        refuse_differences(folder, earlier, dict(known))
+
+
+def _same_keys(record: Any, known: Any) -> Any:
+    """Those parts of a record that a smaller one has too."""
+    if not isinstance(record, Mapping) or not isinstance(known, Mapping):
+        return record
+    return {name: _same_keys(record.get(name), value) for name, value in known.items()}
 
 
 def finish_training(folder: Path, result: Mapping[str, Any]) -> None:

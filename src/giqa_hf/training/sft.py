@@ -135,11 +135,12 @@ def finished_training(folder: Path) -> TrainingResult | None:
     final = folder / FINAL
     try:
         curve = json.loads((final / LOSS_CURVE).read_text(encoding="utf-8"))
-        told = json.loads((final / EVALUATIONS).read_text(encoding="utf-8"))
+        evaluated = final / EVALUATIONS  # reinforcement learning has none
+        told = json.loads(evaluated.read_text(encoding="utf-8")) if evaluated.exists() else {}
     except (OSError, ValueError):
         return None
     pairs = tuple((step, loss) for step, loss in curve)
-    return TrainingResult(final, pairs, True, tuple(told["evaluations"]), told["best_step"])
+    return TrainingResult(final, pairs, True, tuple(told.get("evaluations", ())), told.get("best_step"))
 
 
 def check_processor(processor: Any) -> None:
