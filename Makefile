@@ -52,7 +52,8 @@ $(BIN)/python:
 	@$(PIP) --editable '.[quickstart]' $(LOGGED)
 	@touch $@
 
-.venv/.stamp-dev: pyproject.toml constraints.txt | $(BIN)/python
+.venv/.stamp-dev: pyproject.toml constraints.txt tests/app/requirements.txt | $(BIN)/python
 	@echo "installing giqa-hf and its developers' tools into .venv (the first time this takes a few minutes)"
 	@$(PIP) --editable '.[quickstart,dev]' $(LOGGED)
+	@$(PIP) --no-deps --requirement tests/app/requirements.txt $(LOGGED)
 	@touch .venv/.stamp-quickstart $@

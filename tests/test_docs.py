@@ -32,7 +32,7 @@ TINY = REPOSITORY / "tests" / "make_tiny_checkpoint.py"
 FILES = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
 PAGES = {path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8") for path in FILES}
 FENCED = re.compile(r"(?ms)^```.*?^```$")
-WITH_ACTIONS = ("dataset", "bench")
+WITH_ACTIONS = ("dataset", "bench", "publish")
 """Commands whose second word is an action, as in `giqa dataset build`."""
 NOT_RUN = re.compile(r"<!-- not run:(.*)-->")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .grid import Grid
     from .grounded_text import GroundedText, Region
     from .images import read_image
+    from .inference import grounding_pipeline
     from .processing import GroundingProcessorMixin
     from .training import sft_config, to_conversations
 
@@ -29,6 +30,7 @@ _HOME = {
     "GroundedText": "grounded_text",
     "GroundingProcessorMixin": "processing",
     "Region": "grounded_text",
+    "grounding_pipeline": "inference",
     "load_backbone": "backbones",
     "read_image": "images",
     "sft_config": "training",
@@ -42,6 +44,7 @@ __all__ = [
     "GroundingProcessorMixin",
     "Region",
     "formats",
+    "grounding_pipeline",
     "load_backbone",
     "read_image",
     "sft_config",

@@ -44,6 +44,7 @@ def register() -> None:
     _when_imported("evaluate.loading", wrap_evaluate)
     _when_imported("transformers.models.auto.configuration_auto", register_mplug_owl2_config)
     _when_imported("transformers.models.auto.processing_auto", register_mplug_owl2_processors)
+    _when_imported("transformers.pipelines", register_grounding_task)
 
 
 def wrap_datasets(module: ModuleType) -> None:
@@ -101,6 +102,13 @@ def register_mplug_owl2_processors(module: ModuleType) -> None:
 
     if mplug_owl2.is_supported():
         mplug_owl2.register_processors()
+
+
+def register_grounding_task(module: ModuleType) -> None:
+    """Let `transformers.pipeline` know the task "grounding"."""
+    from .inference.transformers_task import register_grounding_task as known
+
+    known(module)
 
 
 def _source_hash() -> str:

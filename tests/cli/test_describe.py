@@ -17,9 +17,10 @@ import pytest
 from PIL import Image
 
 from giqa_hf import files
-from giqa_hf.cli.describe import PROMPT
+from giqa_hf.benchmark.generate import Done, Said
 from giqa_hf.cli.main import main
 from giqa_hf.grounded_text import GroundedText, Region
+from giqa_hf.inference import DESCRIBE
 from giqa_hf.report import draw_regions
 from tests.make_tiny_checkpoint import tiny_checkpoint
 
@@ -38,11 +39,11 @@ def asked(monkeypatch):
     """The pictures and questions that reached the model, which answers `ANSWER`."""
     calls = []
 
-    def answer(model, processor, images, prompts, **options):
-        calls.append((images[0], prompts[0]))
-        return [ANSWER]
+    def answer(model, processor, image_of, prompts, order, **options):
+        calls.append((image_of(0), prompts[0]))
+        yield [Done(0, Said(ANSWER, cut_off=False))]
 
-    monkeypatch.setattr("giqa_hf.benchmark.generate", answer)
+    monkeypatch.setattr("giqa_hf.inference.pipeline.generate_batches", answer)
     return calls
 
 
@@ -70,7 +71,7 @@ def test_what_is_printed_and_drawn(asked, capsys, photo):
         "boxes drawn into photo-described.png",
     ]
     assert err == ""
-    assert asked[0][1] == PROMPT
+    assert asked[0][1] == DESCRIBE
     grounded = GroundedText(
         "The cup is sharp, the plate is not.", [Region("cup", (4, 7), [[0.025, 0.025, 0.475, 0.475]])]
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GiqaError
-from . import dataset_export
+from . import dataset_export, dataset_join
+from .dataset_join import load_line
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,6 +55,7 @@ def add_parser(subparsers: Any) -> None:
     check.add_argument("--json", type=Path, metavar="FILE", help="write all pairs there")
     check.set_defaults(run=run_check)
     dataset_export.add_action(commands)
+    dataset_join.add_action(commands)
 
 
 def run_build(args: argparse.Namespace) -> None:
@@ -81,19 +83,6 @@ def run_build(args: argparse.Namespace) -> None:
     )
     print(statistics_text(dataset["statistics"], args.out.resolve().name))
     print(f"made {args.out}; in Python, from any folder:\n{load_line(args.out)}")
-
-
-def load_line(folder: Path) -> str:
-    """The line of Python that opens a dataset, for pasting: it needs no other line, and no certain folder.
-
-    Args:
-        folder (`Path`): the dataset.
-    """
-    path = os.path.abspath(folder)
-    return (
-        "import giqa_hf; from datasets import load_dataset; "
-        f'rows = load_dataset("giqa-160k", data_dir={path!r})'
-    )
 
 
 def run_check(args: argparse.Namespace) -> None:

@@ -9,9 +9,6 @@ from typing import Any
 
 from ..errors import GiqaError
 
-PROMPT = "Describe how good this picture is and say what shapes your verdict. Mention positions."
-MIN_SIDE_PX = 16
-
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
@@ -22,7 +19,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--model", help="folder or Hub id of a checkpoint (default: giqa-tiny, which knows few things)"
     )
-    parser.add_argument("--question", default=PROMPT, help="another question; ask for positions in it")
+    parser.add_argument(
+        "--question",
+        help="a question of your own, instead of asking for a description; ask for positions in it",
+    )
     parser.add_argument("--out", type=Path, help="the PNG (default: <photo>-described.png in this folder)")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
     parser.set_defaults(run=run)
@@ -34,8 +34,9 @@ def run(args: argparse.Namespace) -> None:
 
     from ..files import write_bytes
     from ..images import read_image
-    from ..models.giqa_tiny import TUNED
-    from ..report import draw_regions
+    from ..inference import FailedAnswer, grounding_pipeline
+    from ..inference.pipeline import MIN_SIDE_PX
+    from ..quickstart import quiet
 
     photo = Path(args.photo)
     out = args.out or Path(f"{photo.stem}-described.png")
@@ -46,12 +47,16 @@ def run(args: argparse.Namespace) -> None:
             f"{out}: expected another file than the photo itself, which would be lost; give another --out"
         )
     image = read_image(args.photo, min_side=MIN_SIDE_PX)
-    grounded = describe(image, args.model or TUNED, args.question)
+    quiet()
+    answer = grounding_pipeline(args.model)(image, args.question)
+    if isinstance(answer, FailedAnswer):
+        raise GiqaError(answer.error)
+    grounded = answer.grounded
     buffer = io.BytesIO()
-    draw_regions(image, grounded).save(buffer, "PNG")
+    answer.draw().save(buffer, "PNG")
     write_bytes(out, buffer.getvalue())
     if args.json:
-        print(json.dumps({**grounded.to_dict(), "image": str(out)}))
+        print(json.dumps({**answer.to_dict(), "image": str(out)}))
         return
     print(grounded.text or "(the model wrote nothing)")
     for region in grounded.regions:
@@ -62,16 +67,3 @@ def run(args: argparse.Namespace) -> None:
         print(f"  unreadable box ({issue.status}): {issue.raw}")
     drawn = any(len(region.boxes_norm) for region in grounded.regions)
     print(f"boxes drawn into {out}" if drawn else f"no boxes in it; the photo is in {out}")
-
-
-def describe(image: Any, checkpoint: str, question: str) -> Any:
-    """Ask a checkpoint about a picture; boxes come back normalised by the picture."""
-    from ..backbones import load_checkpoint
-    from ..benchmark import generate
-    from ..quickstart import quiet
-
-    quiet()
-    model, processor = load_checkpoint(checkpoint)
-    (answer,) = generate(model, processor, [image], [question], max_new_tokens=320)
-    (grounded,) = processor.post_process_grounded_generation([answer], [image.size])
-    return grounded

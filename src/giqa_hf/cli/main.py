@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import GiqaError
-from . import annotate, bench, convert, dataset, describe, diagnose, quickstart, train
+from . import annotate, app, bench, convert, dataset, describe, diagnose, publish, quickstart, train
 
-COMMANDS = (quickstart, describe, annotate, dataset, convert, train, bench, diagnose)
+COMMANDS = (quickstart, describe, annotate, dataset, convert, train, bench, diagnose, publish, app)
 USER_ERROR = 2
 INTERRUPTED = 130
 READER_GONE = 141

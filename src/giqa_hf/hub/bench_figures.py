@@ -32,8 +32,6 @@ class BenchFigures(NamedTuple):
     signature: str
     is_of_it: bool
     """Whether the run says that it is of this checkpoint; one of predictions from elsewhere cannot."""
-    dataset_id: str | None = None
-    """The data's repository on the Hub, if the run was on one."""
     date: str | None = None
     """When it was last started, in ISO 8601."""
 
@@ -75,7 +73,6 @@ def read_bench(folder: Path, checkpoints: Sequence[str]) -> BenchFigures:
         dict(scores.get("intervals") or {}),
         signature,
         is_of_it,
-        name if is_hub_id(name := str(data.get("name"))) else None,
         _started(record),
     )
 

@@ -27,12 +27,16 @@ _CURVE_ROWS = 12
 _TAGS = ["image-quality-assessment", "visual-grounding", "giqa"]
 
 
-def model_card(run_folder: Path, bench_runs: Sequence[Path] = ()) -> str:
+def model_card(
+    run_folder: Path, bench_runs: Sequence[Path] = (), *, name: str | None = None, repo_id: str | None = None
+) -> str:
     """The README.md of a training's result.
 
     Args:
         run_folder (`Path`): the folder of a training of `giqa train`.
         bench_runs (sequence of `Path`, *optional*): scored runs of `giqa bench` of its checkpoint.
+        name (`str`, *optional*): of the model; that of the folder, if not given.
+        repo_id (`str`, *optional*): of the Hub's repository that the card is for.
 
     Returns:
         `str`: Markdown behind YAML; everything that came from data or names is escaped.
@@ -45,10 +49,11 @@ def model_card(run_folder: Path, bench_runs: Sequence[Path] = ()) -> str:
     benches = [read_bench(folder, checkpoint_digests(run_folder)) for folder in bench_runs]
     is_adapter = (final / "adapter_config.json").exists()
     run = _mapping(record["run"])
+    name = name or run_folder.resolve().name
     parts = [
-        f"# {cell(_name(run_folder))}",
+        f"# {cell(name)}",
         _what(run, record, is_adapter),
-        "## How to use\n\n" + _use(run, is_adapter),
+        "## How to use\n\n" + _use(run, is_adapter, repo_id or "THIS_REPOSITORY"),
         "## Figures\n\n" + figures_text(benches),
         "## Training\n\n" + _training(run, record),
         "## Data\n\n" + _data(run),
@@ -59,7 +64,7 @@ def model_card(run_folder: Path, bench_runs: Sequence[Path] = ()) -> str:
         "## Limits\n\n" + _limits(run, benches),
         "## Licence\n\n" + _licence(run),
     ]
-    metadata = _metadata(run_folder, run, benches, is_adapter)
+    metadata = _metadata(name, run, benches, is_adapter)
     return f"---\n{metadata.to_yaml()}\n---\n\n" + "\n\n".join(parts) + "\n"
 
 
@@ -79,7 +84,7 @@ def write_model_card(run_folder: Path, bench_runs: Sequence[Path] = ()) -> Path:
 
 
 def _metadata(
-    run_folder: Path, run: Mapping[str, Any], benches: Sequence[BenchFigures], is_adapter: bool
+    name: str, run: Mapping[str, Any], benches: Sequence[BenchFigures], is_adapter: bool
 ) -> ModelCardData:
     licence = BASE_LICENCES.get(str(run.get("backbone")))
     options: dict[str, Any] = {} if licence else {"license_name": "unknown"}
@@ -89,7 +94,7 @@ def _metadata(
     results = [result for bench in benches for result in eval_results(bench)]
     if results:
         options["eval_results"] = results
-        options["model_name"] = _name(run_folder)
+        options["model_name"] = name
         options["metrics"] = sorted({result.metric_type for result in results})
     return ModelCardData(
         language="en",
@@ -107,22 +112,24 @@ def _what(run: Mapping[str, Any], record: Mapping[str, Any], is_adapter: bool) -
     finished = _mapping(record.get("result")).get("finished")
     state = "" if finished else " **The training is not finished.**"
     return (
-        f"{kind} {_told(_base(run))} that describes the quality of an image and answers questions about it, with boxes "
-        f"in its text, in the way of Grounding-IQA (arXiv 2411.17237). It was made with giqa_hf, by somebody else than "
+        f"{kind} {_told(_base(run))} that describes the quality of an image and answers questions about it, "
+        "with boxes "
+        "in its text, in the way of Grounding-IQA (arXiv 2411.17237). It was made with giqa_hf, by somebody "
+        "else than "
         f"the paper's authors.{state}\n\n"
         f"Boxes: {_format_words(_mapping(run.get('boxes')).get('format'))}."
     )
 
 
-def _use(run: Mapping[str, Any], is_adapter: bool) -> str:
-    loading = 'model, processor = load_checkpoint("THIS_REPOSITORY")'
+def _use(run: Mapping[str, Any], is_adapter: bool, where: str) -> str:
+    loading = f"model, processor = load_checkpoint({json.dumps(where)})"
     imports = "from giqa_hf.backbones import load_checkpoint"
     if is_adapter:
         base = json.dumps(_base(run) or "BASE_MODEL")
         imports = "from giqa_hf import load_backbone\nfrom peft import PeftModel"
         loading = (
             f"backbone = load_backbone({json.dumps(str(run.get('backbone')))}, checkpoint={base})\n"
-            'model, processor = PeftModel.from_pretrained(backbone.model, "THIS_REPOSITORY"), backbone.processor'
+            f"model, processor = PeftModel.from_pretrained(backbone.model, {json.dumps(where)}), backbone.processor"
         )
     return f"""```python
 {imports}
@@ -238,7 +245,8 @@ def _evaluations(found: Any) -> str:
 
 def _limits(run: Mapping[str, Any], benches: Sequence[BenchFigures]) -> str:
     limits = [
-        "It says what is wrong with a picture in the way of its training data; it gives no score and sees nothing that "
+        "It says what is wrong with a picture in the way of its training data; it gives no score and sees "
+        "nothing that "
         "they do not speak of.",
         "Boxes are as coarse as their notation, and what the model's view of an image cuts off it cannot name.",
         "Descriptions and boxes can be wrong and sound sure. Do not use them alone to decide about people.",
@@ -322,10 +330,6 @@ def _listed(value: Any, between: str = ", ") -> str | None:
 def _code(text: str) -> str:
     """For between backticks, on one line."""
     return "".join(c if c.isprintable() and c != "`" else "\ufffd" for c in text)
-
-
-def _name(run_folder: Path) -> str:
-    return run_folder.resolve().name
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

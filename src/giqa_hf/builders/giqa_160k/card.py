@@ -161,7 +161,8 @@ def _noise(noise: Mapping[str, Any], with_page: bool) -> str:
     else:
         said = "The quality filter was asked about no box."
     page = (
-        "`noise.html` has the distributions, every reason for which something was dropped, and a sheet of randomly drawn\n"
+        "`noise.html` has the distributions, every reason for which something was dropped, and a sheet of "
+        "randomly drawn\n"
         "records for checking by eye; `noise.json` has the numbers."
         if with_page
         else "`noise.json` has the numbers, and every reason for which something was dropped."
@@ -180,7 +181,8 @@ Over the whole build, before and after refinement (IQA-Filter, Box-Merge):
 def _contamination(reports: Sequence[Mapping[str, Any]], left_out: bool) -> str:
     if not reports:
         return (
-            "## Contamination\n\nNot checked against any other set (`--against`). Before measuring on a benchmark, run "
+            "## Contamination\n\nNot checked against any other set (`--against`). Before measuring on a "
+            "benchmark, run "
             "`giqa dataset check` against it.\n"
         )
     rows = "".join(
@@ -189,7 +191,8 @@ def _contamination(reports: Sequence[Mapping[str, Any]], left_out: bool) -> str:
         for report in reports
     )
     said = (
-        "Photos of the build that are in another set too, by the surest way in which they agree. They were left out of "
+        "Photos of the build that are in another set too, by the surest way in which they agree. They were left "
+        "out of "
         "this dataset, in all its splits, together with those of the build that look like them "
         "(`--leave-out-overlap`)"
         if left_out

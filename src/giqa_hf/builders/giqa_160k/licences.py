@@ -100,11 +100,16 @@ def licence_text(lines: Sequence[Mapping[str, Any]], name: str) -> str:
         name (`str`): of the dataset.
     """
     parts = [
-        f"# Terms of {cell(name)}\n\nEach row has its terms in its column `license`; there is no licence for the whole. "
+        f"# Terms of {cell(name)}\n\nEach row has its terms in its column `license`; there is no licence for "
+        "the whole. "
         "This is a list, no legal advice: the pages of the sources count.\n"
     ]
     for line in lines:
-        photos = "with their photos" if line["publish"] == WHOLE else "as ids, hashes and annotations, without photos"
+        photos = (
+            "with their photos"
+            if line["publish"] == WHOLE
+            else "as ids, hashes and annotations, without photos"
+        )
         parts.append(
             f"## {cell(line['source'])}\n\n{cell(line['license'])}. {counted(line['rows'], 'row')} on "
             f"{counted(line['images'], 'photo')}, {photos}."

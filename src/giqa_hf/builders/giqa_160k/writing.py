@@ -171,7 +171,8 @@ def _check_place(out: Path, overwrite: bool) -> None:
         )
     if not overwrite:
         raise GiqaError(
-            f"{out}: there is a dataset already; choose another folder, or replace it with --overwrite where the command has it"
+            f"{out}: there is a dataset already; choose another folder, or replace it with --overwrite where the "
+            "command has it"
         )
 
 

@@ -1,0 +1,78 @@
+"""The upload of the web app as a Gradio Space."""
+
+from __future__ import annotations
+
+import json
+
+from .. import __version__
+from .plan import CARD, UploadPlan, check_repo_id, planned
+
+_APP = '''"""The web app of giqa_hf."""
+
+from giqa_hf.app import build
+
+build({models}).launch()
+'''
+_CARD = """\
+---
+title: {title}
+emoji: 🔎
+colorFrom: blue
+colorTo: gray
+sdk: gradio
+app_file: app.py
+pinned: false
+license: apache-2.0
+short_description: Image quality in words and boxes
+tags:
+- image-quality-assessment
+- visual-grounding
+- giqa_hf
+{used}---
+
+# {name}
+
+Upload a photo or choose one: a model describes its quality, and shows in boxes what it speaks of. Draw a rectangle
+to ask about a part of the photo. It is the app of `giqa app`, from giqa_hf {version}, after
+[Grounding-IQA](https://arxiv.org/abs/2411.17237).
+
+{models}
+
+What it says can be wrong and sound sure. Do not use it to decide about people. Uploaded photos go to the machine that
+the Space runs on.
+"""
+
+
+def space_plan(repo_id: str, *, models: tuple[str, ...] = (), private: bool = True) -> UploadPlan:
+    """The plan for a Space with the web app.
+
+    Args:
+        repo_id (`str`): of the Space.
+        models (`tuple` of `str`, *optional*): repositories on the Hub whose checkpoints it offers; without any, the
+            small model that comes with the package.
+        private (`bool`, *optional*, defaults to `True`): for a new Space.
+
+    Raises:
+        `GiqaError`: when a name is none of a repository.
+    """
+    for name in (repo_id, *models):
+        check_repo_id(name)
+    told = (
+        "Models: " + ", ".join(f"[{model}](https://huggingface.co/{model})" for model in models) + "."
+        if models
+        else "Its model is giqa-tiny, which knows a few photographs and a few hundred words: it shows the loop, "
+        "no more."
+    )
+    card = _CARD.format(
+        title=json.dumps(repo_id.split("/")[1]),
+        name=repo_id.split("/")[1],
+        used="models:\n" + "".join(f"- {json.dumps(model)}\n" for model in models) if models else "",
+        version=__version__,
+        models=told,
+    )
+    files = (
+        planned(CARD, card),
+        planned("app.py", _APP.format(models=json.dumps(list(models)) if models else "")),
+        planned("requirements.txt", f"giqa-hf[app]>={__version__}\n"),
+    )
+    return UploadPlan(repo_id, "space", files, private=private)

@@ -1,0 +1,92 @@
+"""What a model is asked: the describing prompt, and how a box gets into a question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..boxes import Boxes, as_boxes
+from ..grounded_text import GroundedText, Region
+
+DESCRIBE = "Describe how good this picture is and say what shapes your verdict. Mention positions."
+"""Asked of a picture alone: a stem of GIQA-DES (`builders.questions`) and its short request for positions."""
+ABOUT_REGION = "What is wrong with this region?"
+"""Asked of a picture and a box: a form of GIQA-VQA's referring questions."""
+REGION = "this region"
+"""The words of a question that a given box is tied to."""
+
+
+def about(question: str, boxes_norm: Boxes, phrase: str = REGION) -> GroundedText:
+    """Tie boxes to words of a question.
+
+    Args:
+        question (`str`): the user's words.
+        boxes_norm (`array` of shape (N, 4)): normalised by the upright picture.
+        phrase (`str`, *optional*, defaults to `"this region"`): the words, whatever their case, of which the first
+            occurrence gets the boxes. A question without "this region" gets "About this region: " in front.
+
+    Returns:
+        `GroundedText`: which a processor writes in its model's own format and frame.
+
+    Raises:
+        `ValueError`: when the question lacks a phrase other than "this region".
+
+    Example:
+
+    ```python
+    >>> about("How clear is the cup?", np.array([[0.25, 0.5, 0.5, 1.0]]), "cup").regions[0].span
+    (17, 20)
+    ```
+    """
+    start = question.lower().find(phrase.lower()) if phrase else -1
+    # Some letters have another length in lower case: then the words are looked for as they are.
+    if start >= 0 and question[start : start + len(phrase)].lower() != phrase.lower():
+        start = question.find(phrase)
+    if start < 0:
+        if phrase != REGION:
+            raise ValueError(
+                f"phrase: expected words of the question {question!r:.120}, got {phrase!r}; name the words that the "
+                "box belongs to"
+            )
+        question, start = f"About {REGION}: {question}", len("About ")
+    end = start + len(phrase)
+    return GroundedText(question, [Region(question[start:end], (start, end), boxes_norm)])
+
+
+def check_region(region: Any, name: str) -> Boxes:
+    """A region that a user gave, as boxes of shape (N, 4), N at least 1.
+
+    Args:
+        region (array-like): one box `x1, y1, x2, y2`, or several.
+        name (`str`): of the argument, for the message.
+
+    Raises:
+        `ValueError`: when it is none.
+    """
+    try:
+        boxes = as_boxes(np.atleast_2d(np.asarray(region, dtype=np.float64)))
+    except (TypeError, ValueError):
+        boxes = np.zeros((0, 4))
+    is_box = np.isfinite(boxes).all() and bool((boxes[:, :2] < boxes[:, 2:]).all())
+    if not len(boxes) or not is_box:
+        raise ValueError(
+            f"{name}: expected a box x1, y1, x2, y2 with x1 < x2 and y1 < y2, or several of them, got {region!r:.120}"
+        )
+    return boxes
+
+
+def within(boxes: Boxes, width: float, height: float, name: str) -> Boxes:
+    """The boxes (N, 4) normalised by a picture of that size in their unit.
+
+    Raises:
+        `ValueError`: when one of them is not inside the picture.
+    """
+    outside = ~((boxes >= 0).all(axis=1) & (boxes <= [width, height, width, height]).all(axis=1))
+    if outside.any():
+        box = boxes[int(np.flatnonzero(outside)[0])].tolist()
+        raise ValueError(
+            f"{name}: expected a box inside the picture, which is {width:g} x {height:g}, got {box}; cut it to the "
+            "picture, and count in pixels of the upright picture for region_px, in 0..1 for region_norm"
+        )
+    return np.asarray(boxes / np.array([width, height, width, height], dtype=np.float64))

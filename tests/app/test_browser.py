@@ -1,0 +1,207 @@
+"""The app in a real browser, with giqa-tiny as it ships: look, ask, mark, save, and nothing that a model wrote runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import giqa_hf.inference.pipeline as pipeline_module
+from giqa_hf.benchmark.generate import Done, Said
+from tests.make_tiny_checkpoint import tiny_checkpoint
+
+CHROMIUM = os.environ.get("GIQA_CHROMIUM", "/usr/bin/chromium")
+MISSING = [name for name in ("gradio", "playwright", "skimage") if find_spec(name) is None]
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}"),
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"there is no browser at {CHROMIUM}"),
+]
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SLOW_MS = 120_000  # a busy machine is no failure
+
+
+@pytest.fixture(scope="module")
+def url():
+    from giqa_hf.app import build
+    from giqa_hf.models.giqa_tiny import TUNED
+
+    page = build(TUNED, tiny_checkpoint())
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True)
+    yield address
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, url):
+    """Opens the app in a window of a size; errors of scripts fail the test."""
+    contexts, errors = [], []
+
+    def opened(width=1280, height=1000, **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, accept_downloads=True, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(SLOW_MS)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url, wait_until="domcontentloaded")
+        page.locator("#giqa-stage .note p").wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def choose_example(page, place=3):  # coffee.png
+    page.locator("#giqa-examples button:has(img)").nth(place).click()
+    page.locator("#giqa-stage .photo img").wait_for()
+
+
+def drag(page, x1, y1, x2, y2):
+    """Over the photo, in shares of its sides."""
+    page.locator("#giqa-stage .photo").scroll_into_view_if_needed()
+    area = page.locator("#giqa-stage .photo").bounding_box()
+    page.mouse.move(area["x"] + x1 * area["width"], area["y"] + y1 * area["height"])
+    page.mouse.down()
+    page.mouse.move(area["x"] + x2 * area["width"], area["y"] + y2 * area["height"], steps=4)
+    page.mouse.up()
+
+
+def test_describe_point_and_save(visit):
+    page = visit()
+    choose_example(page)
+    page.locator("#giqa-describe").click()
+    stage = page.locator("#giqa-stage")
+    stage.locator("mark").first.wait_for()
+    # Words, boxes and rows of one number, in one colour.
+    assert stage.locator(".box").count() == stage.locator("tbody tr").count() > 1
+    word = stage.locator("mark").first
+    colour = re.search(r"--c:(#\w+)", word.get_attribute("style"))[1]
+    assert colour in stage.locator('.box[data-n="1"]').first.get_attribute("style")
+    # Hovering lights up what belongs together, in both directions.
+    word.hover()
+    assert "on" in stage.locator('.box[data-n="1"]').first.get_attribute("class").split()
+    assert "on" not in (stage.locator('tr[data-n="2"]').first.get_attribute("class") or "")
+    stage.locator('.box[data-n="2"]').first.hover()
+    assert "on" in stage.locator("mark").nth(1).get_attribute("class").split()
+    assert "on" not in (word.get_attribute("class") or "")
+    with page.expect_download() as saved:
+        page.locator("#giqa-json").click()
+    told = json.loads(Path(saved.value.path()).read_text())
+    assert saved.value.suggested_filename == "giqa-answer.json" and told["image_wh"] == [600, 400]
+    assert stage.locator("tbody tr").count() == sum(len(region["boxes_px"]) for region in told["regions"])
+    assert stage.locator("mark bdi").all_inner_texts() == [region["phrase"] for region in told["regions"]]
+    with page.expect_download() as saved:
+        page.locator("#giqa-png").click()
+    assert Image.open(saved.value.path()).size == (600, 400)
+
+
+def test_mark_a_part_and_ask_about_it(visit):
+    page = visit()
+    choose_example(page)
+    stage = page.locator("#giqa-stage")
+    drag(page, 0.5, 0.5, 0.504, 0.504)  # a hand that shook
+    assert stage.locator(".mark").is_hidden()
+    drag(page, 0.1, 0.1, 0.9, 0.9)
+    stage.locator(".unmark").click()
+    assert stage.locator(".mark").is_hidden()
+    drag(page, 0.32, 0.56, 0.44, 0.77)
+    stage.locator(".unmark").wait_for()
+    page.locator("#giqa-question textarea, #giqa-question input").first.fill("How is this region?")
+    page.locator("#giqa-ask").click()
+    stage.locator(".asked", has_text="How is [this region]").wait_for()
+    # x 0.32 of 20 columns is column 6, 0.44 column 8; y 0.56 is row 11, 0.77 row 15: cells 226 and 308.
+    assert stage.locator(".asked").inner_text() == "How is [this region](<226,308>)?"
+    assert stage.locator(".said").inner_text() and stage.locator(".mark").is_visible()
+    page.locator(
+        "#giqa-describe"
+    ).click()  # is about the whole photo, and the mark goes, for later questions too
+    stage.locator("mark").first.wait_for()
+    assert stage.locator(".mark").is_hidden()
+    page.locator("#giqa-ask").click()
+    stage.locator(".asked", has_text=re.compile("^How is this region\\?$")).wait_for()
+
+
+def test_on_a_phone(visit, tmp_path):
+    page = visit(390, 844, has_touch=True, is_mobile=True)
+    Image.effect_noise((400, 300), 60).save(tmp_path / "mine.png")
+    page.locator("#giqa-upload input[type=file], input[type=file]").first.set_input_files(
+        tmp_path / "mine.png"
+    )
+    stage = page.locator("#giqa-stage")
+    stage.locator(".photo img").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # A finger scrolls, unless it was told to mark.
+    touch = page.context.new_cdp_session(page)
+    stage.locator(".photo").scroll_into_view_if_needed()
+    area = stage.locator(".photo").bounding_box()
+
+    def swipe():
+        points = [(area["x"] + 0.2 * area["width"], area["y"] + 0.2 * area["height"])]
+        points.append((area["x"] + 0.7 * area["width"], area["y"] + 0.6 * area["height"]))
+        for kind, place in (("touchStart", points[:1]), ("touchMove", points[1:]), ("touchEnd", [])):
+            sent = {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in place]}
+            touch.send("Input.dispatchTouchEvent", sent)
+
+    swipe()
+    assert stage.locator(".mark").is_hidden()
+    stage.locator(".marking-toggle").tap()
+    stage.locator(".photo").scroll_into_view_if_needed()
+    area = stage.locator(".photo").bounding_box()
+    swipe()
+    stage.locator(".mark").wait_for()
+    page.locator("#giqa-ask").tap()
+    stage.locator(".asked", has_text="What is wrong with [this region]").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_script_in_an_answer_is_not_run_and_errors_are_told(visit, monkeypatch, tmp_path):
+    evil = "The [<img src=x onerror='window.hit=1'>](<0,189>) `${window.hit=2}` <script>window.hit=3</script>"
+
+    def wicked(model, processor, image_of, prompts, order, **options):
+        yield [Done(place, Said(evil, False)) for place in order]
+
+    monkeypatch.setattr(pipeline_module, "generate_batches", wicked)
+    page = visit()
+    page.locator("#giqa-ask").click()
+    stage = page.locator("#giqa-stage")
+    stage.locator(".note", has_text="choose one first").wait_for()
+    (tmp_path / "text.png").write_bytes(b"Dear <b>diary</b>")
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "text.png")
+    stage.locator(".note", has_text="found text that begins").wait_for()
+    assert stage.locator(".note b").count() == 0 and "/tmp" not in stage.locator(".note").inner_text()
+    choose_example(page)
+    page.locator("#giqa-question textarea, #giqa-question input").first.fill(
+        "<img src=y onerror='window.hit=4'>"
+    )
+    page.locator("#giqa-ask").click()
+    stage.locator("mark").wait_for()
+    assert "<img src=x onerror='window.hit=1'>" in stage.locator("mark bdi").inner_text()
+    assert "<script>" in stage.locator(".said").inner_text() and stage.locator(".said img").count() == 0
+    stage.locator("mark").hover()
+    assert page.evaluate("window.hit") is None
+    # The other checkpoint, of random weights.
+    page.locator("#giqa-model input").first.click()
+    page.get_by_role("option").nth(1).click()
+    page.locator("#giqa-describe").click()
+    stage.locator(".asked", has_text="Describe how good").wait_for()

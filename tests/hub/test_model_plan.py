@@ -1,0 +1,116 @@
+"""The files of a model: weights as safetensors, a card from its runs, results as the Hub reads them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from huggingface_hub._eval_results import parse_eval_result_entries
+
+from giqa_hf.backbones import checkpoint_identity
+from giqa_hf.errors import GiqaError
+from giqa_hf.hub.model_plan import model_plan
+from giqa_hf.hub.plan import content_of
+from tests.hub.test_model_card import bench, run  # fixtures
+
+__all__ = ["bench", "run"]
+
+
+def contents(plan):
+    return {file.path_in_repo: content_of(file) for file in plan.files}
+
+
+def test_a_run_with_its_results(run, bench):
+    folder = run()
+    (folder / "final" / "training_args.bin").write_bytes(b"pickled")
+    runs = [bench(checkpoint_identity(str(folder / "final")))]
+    plan = model_plan(folder, "me/grounding-iqa-llava", bench_runs=runs, bench_dataset="me/giqa-bench")
+    files = contents(plan)
+    assert set(files) == {
+        "README.md", "config.json", "evaluations.json", "loss_curve.json", "model.safetensors",
+        # one value per entry, one task per figure; VQA mIoU is not available, so it has no file
+        ".eval_results/me--giqa-bench-giqa_bench_des_miou.yaml",
+        ".eval_results/me--giqa-bench-giqa_bench_des_llm_score_lexical.yaml",
+    }  # fmt: skip
+    assert plan.files[0].path_in_repo == "README.md"
+    assert any("training_args.bin" in note for note in plan.notes)
+    card = ModelCard(plan.card)
+    assert card.data.model_name == "grounding-iqa-llava" and len(card.data.eval_results) == 2
+    assert (
+        "# grounding\\-iqa\\-llava" in card.text and 'load_checkpoint("me/grounding-iqa-llava")' in card.text
+    )
+    assert "THIS_REPOSITORY" not in card.text
+    text = files[".eval_results/me--giqa-bench-giqa_bench_des_miou.yaml"]
+    (entry,) = parse_eval_result_entries(yaml.safe_load(text))
+    assert (entry.dataset_id, entry.task_id, entry.value) == ("me/giqa-bench", "giqa_bench_des_miou", 0.5955)
+    assert entry.notes == (
+        "DES mIoU; 95 % interval 0.5500 to 0.6400; 250 rows; metric:giqa_bench|version:1|judge:lexical|data:3f2a"
+    )
+
+
+def test_results_need_the_name_of_the_benchmark(run, bench):
+    folder = run()
+    plan = model_plan(folder, "me/x", bench_runs=[bench(checkpoint_identity(str(folder / "final")))])
+    assert not any("eval_results/" in path for path in contents(plan))
+    assert any("--bench-dataset" in note for note in plan.notes)
+    assert any("no benchmark run was given" in note for note in model_plan(folder, "me/x").notes)
+
+
+def test_an_adapter_and_its_merged_weights(run):
+    folder = run(adapter=True)
+    (folder / "merged").mkdir()
+    (folder / "merged" / "model.safetensors").write_bytes(b"merged")
+    assert "adapter_config.json" in contents(model_plan(folder, "me/x"))
+    assert contents(model_plan(folder, "me/x", merged=True))["model.safetensors"] == b"merged"
+
+
+def test_a_checkpoint_with_a_card(run, bench, tmp_path):
+    folder = run().joinpath("final")
+    with pytest.raises(GiqaError, match="expected a card with metadata"):
+        model_plan(folder, "me/x")
+    text = "---\nlicense: mit\ntags: [a]\n---\n\n# Mine\n"
+    (folder / "README.md").write_text(text)
+    assert model_plan(folder, "me/x").card == text
+    plan = model_plan(folder, "me/x", bench_runs=[bench(checkpoint_identity(str(folder)))])
+    card = ModelCard(plan.card)
+    assert (
+        card.data.license == "mit"
+        and len(card.data.eval_results) == 2
+        and "giqa_bench_des_miou" in card.data.metrics
+    )
+    assert "# Mine" in card.text and "| DES mIoU | 0.5955 | 0.5500 to 0.6400 |" in card.text
+
+
+@pytest.mark.parametrize(
+    "files, says",
+    [
+        (["pytorch_model.bin"], r"found pytorch_model.bin, which run code when they are opened"),
+        (["model.pt", "training_args.bin"], r"found model.pt, which"),
+        ([], "expected weights as safetensors, found none"),
+        # beside good ones: somebody would load them
+        (
+            ["model.safetensors", "old/pytorch_model.bin"],
+            "old/pytorch_model.bin: expected weights as safetensors",
+        ),
+    ],
+)
+def test_pickled_weights(tmp_path, files, says):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n")
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(GiqaError, match=says) as caught:
+        model_plan(tmp_path, "me/x")
+    assert "save_pretrained" in str(caught.value)
+
+
+def test_a_token_in_the_recorded_command(run):
+    folder = run()
+    record = json.loads((folder / "run.json").read_text())
+    record["sessions"][0]["arguments"] += ["--token", "hf_" + "a1" * 20]
+    (folder / "run.json").write_text(json.dumps(record))
+    with pytest.raises(GiqaError, match="README.md: .* looks like an access token"):
+        model_plan(folder, "me/x")
