@@ -16,7 +16,7 @@ LOGGED = >.venv/pip.log 2>&1 || { tail -n 40 .venv/pip.log; echo "make: pip fail
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test lint types format clean
+.PHONY: help quickstart test lint types docs format clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ lint: .venv/.stamp-dev  ## ruff: rules and layout
 
 types: .venv/.stamp-dev  ## mypy, strict, on src
 	@$(BIN)/mypy
+
+docs: .venv/.stamp-dev  ## build the documentation's site into build/site; warnings are errors
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: .venv/.stamp-dev  ## let ruff lay out the code and mend what it can
 	@$(BIN)/ruff check --fix .

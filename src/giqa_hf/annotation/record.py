@@ -66,7 +66,7 @@ class Tag:
     """An object or region that the description speaks of: the paper's {T_r, T_q, T_e} and its short name.
 
     Args:
-        name (`str`): what stands in the brackets of "[name](…)".
+        name (`str`): what stands in the brackets of `[name](…)`.
         phrase (`str`): T_r, the description phrase, as it stands in the description where it does.
         quality (`str`): T_q, e.g. `"blurry"`.
         effect (`str`): T_e: `"positive"`, `"negative"` or `"no impact"` on the image's quality.
