@@ -321,7 +321,9 @@ def test_rebuilt_in_place_the_new_rows_are_loaded(build, tmp_path):
     out = tmp_path / "giqa-160k"
     make(build, out)
     assert datasets.load_dataset("giqa-160k", data_dir=str(out), split="train").num_rows == 17
-    with pytest.raises(GiqaError, match="there is a dataset already; add --overwrite"):
+    with pytest.raises(
+        GiqaError, match="there is a dataset already; choose another folder, or replace it with --overwrite"
+    ):
         make(build, out)
     make(build, out, balance=False, overwrite=True)
     assert datasets.load_dataset("giqa-160k", data_dir=str(out), split="train").num_rows == 5 + 4 + 4 + 7

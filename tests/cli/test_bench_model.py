@@ -97,7 +97,7 @@ def test_a_model_behind_a_server(work, tmp_path, capsys):
 
 WRONG = {
     "no such model": (["./nothing", "--data", "BENCH"], "found no such folder"),
-    "no such data": (["TINY", "--data", "nowhere"], "expected giqa-bench, giqa-synth"),
+    "no such data": (["TINY", "--data", "nowhere"], "expected the folder of a dataset, giqa-160k"),
     "another run's folder": (
         ["TINY", "--data", "BENCH", "--out", "RUN"],
         "expected a run with the same settings",

@@ -68,6 +68,7 @@ def test_what_is_printed_and_drawn(asked, capsys, photo):
         # Eq. 2: the centres of cells 0 and 189 are (0.5 / 20, 0.5 / 20) and (9.5 / 20, 9.5 / 20)
         "  cup: 0.025 0.025 0.475 0.475",
         "  unreadable box (bad_arity): <7>",
+        "boxes as x1 y1 x2 y2, shares of width and height",
         "boxes drawn into photo-described.png",
     ]
     assert err == ""

@@ -51,7 +51,7 @@ def test_what_it_says(finished):
     _, outcome, said = finished
     told = "\n".join(said)
     assert "10 rows to tune on; counting their tokens" in told
-    assert "2 rows of 1 other pictures are held out" in told  # two rows of each picture
+    assert "2 rows of 1 other picture are held out" in told  # two rows of each picture
     assert "recipe tiny: 4 rows a step = 1 (devices) x 4 (at a time) x 1 (times)" in told
     assert "step 1, held-out rows: VQA Acc (Total)[lexical] 0.0000" in told
     assert "which is few: one row is 0.50 of a figure" in told

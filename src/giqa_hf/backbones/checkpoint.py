@@ -76,8 +76,12 @@ def load_processor(folder: str) -> Any:
 
         return Qwen3VLProcessor.from_pretrained(folder, **options)
     from ..processing import load_grounding_processor
+    from .pictures import quicken
 
-    return load_grounding_processor(folder, **options)
+    processor = load_grounding_processor(folder, **options)
+    if hasattr(processor, "image_processor"):
+        processor.image_processor = quicken(processor.image_processor)
+    return processor
 
 
 def check_processor(processor: Any, name_or_path: str, *, with_frame: bool = True) -> None:

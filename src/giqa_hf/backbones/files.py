@@ -118,6 +118,16 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
+def _hint(name: str) -> str:
+    """A word without an owner is no repository of the Hub that one could make; most such words are backbones' names."""
+    if "/" in name:
+        return ""
+    return (
+        "; a name such as giqa-tiny is a backbone's (giqa train, load_backbone), whose checkpoint has a folder or an "
+        "id of its own: giqa-tiny's are giqa_hf.models.giqa_tiny.BASE and TUNED"
+    )
+
+
 def _downloaded(repo_id: str, revision: str | None) -> str:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -129,7 +139,7 @@ def _downloaded(repo_id: str, revision: str | None) -> str:
     except LocalEntryNotFoundError:
         raise GiqaError(
             f"{repo_id}: expected a folder of that name, or a repository in the Hub's cache, found neither, and the "
-            "Hub cannot be reached; check the path or the network"
+            f"Hub cannot be reached; check the path or the network{_hint(repo_id)}"
         ) from None
     except HfHubHTTPError as error:
         raise GiqaError(

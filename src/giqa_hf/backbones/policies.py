@@ -35,7 +35,7 @@ class PaddedSquare:
 
     def apply(self, processor: Any) -> None:
         """See `ImagePolicy`."""
-        from transformers import LlavaImageProcessorPil
+        from .pictures import LlavaImageProcessorPil
 
         processor.image_processor = _as(LlavaImageProcessorPil, processor.image_processor, do_pad=True)
 
@@ -99,7 +99,7 @@ class Squashed:
 
     def apply(self, processor: Any) -> None:
         """See `ImagePolicy`."""
-        from transformers import CLIPImageProcessorPil
+        from .pictures import CLIPImageProcessorPil
 
         side = processor.image_processor.crop_size
         processor.image_processor = _as(

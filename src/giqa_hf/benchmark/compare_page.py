@@ -98,7 +98,7 @@ def _table(comparison: Comparison) -> str:
     best = {column.key: _best(comparison, column) for column in COLUMNS}
     body = []
     for entry, cells in zip(comparison.entries, comparison.cells, strict=True):
-        kind = f"<small>{PUBLISHED}</small>" if entry.is_published else ""
+        kind = f"<small>{PUBLISHED if entry.is_published else safe(_on(entry))}</small>"
         row = "".join(
             _cell(
                 cells[column.key],
@@ -114,6 +114,12 @@ def _table(comparison: Comparison) -> str:
         "here, of figures that can be compared",
         "".join(body),
     )
+
+
+def _on(entry: Entry) -> str:
+    """What a run was measured on: beside other rows a figure is no better or worse."""
+    data = (entry.record or {})["run"]["data"]
+    return f"{data['rows']} rows of {data['name']}"
 
 
 def _in_columns(caption: str, body: str) -> str:

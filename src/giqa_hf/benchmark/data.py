@@ -154,8 +154,10 @@ def rows_fingerprint(rows: Sequence[Mapping[str, Any]]) -> str:
     return whole.hexdigest()
 
 
-def open_split(name: str, split: str | None) -> Any:
+def open_split(name: str, split: str | None, limit: int | None = None) -> Any:
     """One split of a dataset, whatever the name means; see `load_bench_data`.
+
+    With a `limit`, no more of giqa-synth is drawn than so many rows need; the caller still takes the first rows.
 
     Raises:
         `DataError`: when there is no such data or split.
@@ -163,11 +165,15 @@ def open_split(name: str, split: str | None) -> Any:
     import datasets
     from datasets.exceptions import DatasetGenerationError
 
+    from ..builders.synth.dataset import SynthConfig
+
     source = dataset_source(name)
     options: dict[str, Any] = {}
     if name == SYNTH:  # only one split, and the other one is not drawn for nothing
         split = split or "test"
         options = {"split": split, "test_scenes" if split == "train" else "train_scenes": 0}
+        if limit is not None and split == "train" and limit < SynthConfig.train_scenes:
+            options["train_scenes"] = limit + limit % 2  # each picture has a row or more; as many Yes as No
     try:
         found = datasets.load_dataset(source, **options)
     except GiqaError as error:

@@ -107,7 +107,9 @@ def refuse_differences(folder: Path, earlier: dict[str, Any], run: dict[str, Any
     Raises:
         `GiqaError`: when there are any; it names them.
     """
-    if found := list(differences(earlier, json.loads(json.dumps(run)))):
+    found = list(differences(earlier, json.loads(json.dumps(run))))
+    if found:
+        found.sort(key=lambda item: item.name.startswith("entry"))  # what follows from the rest stands last
         told = ", ".join(
             f"{item.name} {_told(item.first)} (now {_told(item.second)})" for item in found[:_SHOWN]
         )

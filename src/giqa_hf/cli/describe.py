@@ -66,4 +66,6 @@ def run(args: argparse.Namespace) -> None:
     for issue in grounded.issues:
         print(f"  unreadable box ({issue.status}): {issue.raw}")
     drawn = any(len(region.boxes_norm) for region in grounded.regions)
+    if drawn:
+        print("boxes as x1 y1 x2 y2, shares of width and height")
     print(f"boxes drawn into {out}" if drawn else f"no boxes in it; the photo is in {out}")

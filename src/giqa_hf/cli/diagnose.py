@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     from ..benchmark.diagnose import diagnose, diagnosis_text
     from ..benchmark.predictions import match_predictions, read_predictions
     from ..benchmark.reading import load_processor
-    from ..benchmark.record import ANSWERS
+    from ..benchmark.record import ANSWERS, read_record
     from ..benchmark.run import read_references
 
     processor = None if args.processor is None else load_processor(args.processor)
@@ -51,6 +51,9 @@ def run(args: argparse.Namespace) -> None:
                             "it out")  # fmt: skip
         rows: list[dict[str, Any]] | None = read_references(args.predictions)
         found = read_answers(args.predictions / ANSWERS)
+        run = read_record(args.predictions)["run"]
+        boxes = run["boxes"]
+        print(f"the run read them as {boxes['format']['name']}, frame: {boxes['frame']}")
         lines = [{"id": answer.row_id, "answer": answer.text} for answer in found.values()]
     else:
         lines = read_predictions(args.predictions)

@@ -12,14 +12,19 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "quickstart", help="photographs → dataset → tuning → GIQA-Bench → report, in minutes on two CPU cores"
     )
-    parser.add_argument("--out", type=Path, default=Path("quickstart"), help="folder for everything it makes")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("quickstart"),
+        help="folder for everything it makes (default: %(default)s)",
+    )
     parser.add_argument(
         "--fresh", action="store_true", help="start anew instead of going on with an earlier run"
     )
     parser.add_argument("--model", help="folder of another checkpoint to tune (default: giqa-tiny's base)")
-    parser.add_argument("--train-scenes", type=int, help="pictures to tune on")
-    parser.add_argument("--test-scenes", type=int, help="pictures to measure on")
-    parser.add_argument("--seed", type=int, help="of pictures, texts and training")
+    parser.add_argument("--train-scenes", type=int, help="pictures to tune on (default: 2800; even)")
+    parser.add_argument("--test-scenes", type=int, help="pictures to measure on (default: 100; even)")
+    parser.add_argument("--seed", type=int, help="of pictures, texts and training (default: 0)")
     parser.set_defaults(run=run)
 
 

@@ -180,7 +180,7 @@ def _training(run: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         ("started from", checkpoint.get("name")),
         ("its revision or SHA-256", checkpoint.get("revision") or checkpoint.get("sha256")),
         ("recipe", recipe.get("name")),
-        *((key.replace("_", " "), value) for key, value in recipe.items() if key != "name"),
+        *((key.replace("_", " "), value) for key, value in recipe.items() if _was_used(key, recipe)),
         ("frozen", _listed(entry.get("frozen"))),
         ("seed", run.get("seed")),
         ("steps", _mapping(record.get("result")).get("steps")),
@@ -191,6 +191,11 @@ def _training(run: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     software = _mapping(last.get("software"))
     versions = ", ".join(f"{cell(str(name))} {cell(str(version))}" for name, version in software.items())
     return _table(pairs) + f"\n\nSoftware of the last start: {versions or MISSING}."
+
+
+def _was_used(key: str, recipe: Mapping[str, Any]) -> bool:
+    """Whether a field of a recipe had anything to say: one that trains all weights has no matrices."""
+    return key != "name" and not (key.startswith("lora_") and recipe.get("kind") == "full")
 
 
 def _data(run: Mapping[str, Any]) -> str:

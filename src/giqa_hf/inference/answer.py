@@ -160,5 +160,10 @@ class FailedAnswer:
     def __bool__(self) -> bool:
         return False
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"there is no answer, and so no {name}: {self.__dict__.get('error', 'no reason')}"
+        )
+
 
 Answer: TypeAlias = GroundedAnswer | FailedAnswer

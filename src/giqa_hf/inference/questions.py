@@ -82,6 +82,11 @@ def within(boxes: Boxes, width: float, height: float, name: str) -> Boxes:
     Raises:
         `ValueError`: when one of them is not inside the picture.
     """
+    if name == "region_px" and len(boxes) and boxes.max() <= 1 < min(width, height):
+        raise ValueError(
+            f"region_px: expected pixels of the upright picture, got {boxes[0].tolist()}, which lies within one pixel; "
+            "give shares of width and height as region_norm"
+        )
     outside = ~((boxes >= 0).all(axis=1) & (boxes <= [width, height, width, height]).all(axis=1))
     if outside.any():
         box = boxes[int(np.flatnonzero(outside)[0])].tolist()

@@ -46,7 +46,7 @@ def open_rows(name: str, split: str, limit: int | None = None) -> tuple[Iterator
     """
     import datasets
 
-    found = open_split(name, split)
+    found = open_split(name, split, limit)
     if "image" in found.column_names:
         found = found.cast_column("image", datasets.Image(decode=False))
     count = len(found) if limit is None else min(limit, len(found))

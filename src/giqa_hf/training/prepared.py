@@ -107,7 +107,11 @@ def prepare(
         "images": len(set(held["image_id"][:])),
         "fingerprint": fingerprint(asked),
     }
-    say(f"{held.num_rows} rows of {told['held_out']['images']} other pictures are held out")
+    one_row, one_picture = held.num_rows == 1, told["held_out"]["images"] == 1
+    say(
+        f"{held.num_rows} row{'' if one_row else 's'} of {told['held_out']['images']} other "
+        f"picture{'' if one_picture else 's'} {'is' if one_row else 'are'} held out"
+    )
     if held.num_rows < _FEW:
         say(
             f"      which is few: one row is {1 / held.num_rows:.2f} of a figure, and the best of several checkpoints "

@@ -155,7 +155,7 @@ def test_overwrite_replaces_and_what_a_killed_run_left_is_gone(tmp_path):
     [
         (lambda out: out.write_text("x"), True, "expected a folder to make, found a file"),
         (lambda out: (out.mkdir(), (out / "thesis.txt").write_text("x")), True, "found other files"),
-        (lambda out: (out.mkdir(), (out / DATASET).write_text("x")), False, "add --overwrite"),
+        (lambda out: (out.mkdir(), (out / DATASET).write_text("x")), False, "replace it with --overwrite"),
     ],
 )
 def test_a_place_that_is_taken(tmp_path, make, overwrite, message):
