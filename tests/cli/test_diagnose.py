@@ -100,9 +100,10 @@ def test_a_run_brings_its_own_rows(tmp_path, capsys):
     folder = predicted_run(tmp_path / "padded", make_bench(tmp_path / "data"), answers)
     run(folder)
     said = capsys.readouterr().out
+    assert said.startswith("the run read them as giqa, frame: whole\n")
     assert said.endswith("read it with --format llava --frame square\n")
     run(folder.with_suffix(".jsonl"), "--references", folder)
-    assert capsys.readouterr().out == said
+    assert capsys.readouterr().out == said.partition("\n")[2]
     with pytest.raises(DataError, match="expected no --references with a run"):
         run(folder, "--references", folder)
 
