@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from giqa_hf.backbones import load_checkpoint
 from giqa_hf.benchmark import scored_photos
@@ -31,8 +32,6 @@ from tests.benchmark.tiny_bench import family
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
     """So that equal runs are equal to the last bit."""
-    import torch
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
