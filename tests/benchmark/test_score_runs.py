@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
 
 from giqa_hf.backbones import load_checkpoint
 from giqa_hf.benchmark import scored_photos
@@ -32,6 +31,8 @@ from tests.benchmark.tiny_bench import family
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
     """So that equal runs are equal to the last bit."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -78,16 +79,6 @@ def test_the_figures_are_those_of_score_photos(sets, tmp_path):
     assert "6 of 7" in table and "protocol: five levels, 5..1" in table and table.count("95 %") == 2
 
 
-@pytest.fixture
-def _one_thread():
-    """Sums in one order, so that equal runs are equal to the last bit: the logistic fit makes a small difference large."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("_one_thread")
 def test_an_interrupted_run_goes_on_and_asks_for_the_missing_photo_again(sets, tmp_path, monkeypatch, photo):
     whole = score_sets(str(family("tiny")), sets, tmp_path / "whole", batch_size=1, say=quiet)
     file = tmp_path / "whole" / PHOTO_SCORES
