@@ -79,6 +79,15 @@ def test_the_figures_are_those_of_score_photos(sets, tmp_path):
     assert "6 of 7" in table and "protocol: five levels, 5..1" in table and table.count("95 %") == 2
 
 
+def rounded(value):
+    """To five digits: a logit's last bit depends on where in memory its numbers lie (seen once), and a fit shows it."""
+    if isinstance(value, dict):
+        return {name: rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
 def test_an_interrupted_run_goes_on_and_asks_for_the_missing_photo_again(sets, tmp_path, monkeypatch, photo):
     whole = score_sets(str(family("tiny")), sets, tmp_path / "whole", batch_size=1, say=quiet)
     file = tmp_path / "whole" / PHOTO_SCORES
@@ -89,7 +98,7 @@ def test_an_interrupted_run_goes_on_and_asks_for_the_missing_photo_again(sets, t
     monkeypatch.setattr(scored_photos, "read_scores", lambda m, p, pictures, *rest, **more: (
         asked.extend(path.name for path in pictures), read(m, p, pictures, *rest, **more))[1])  # fmt: skip
     again = score_sets(str(family("tiny")), sets, tmp_path / "whole", batch_size=1, say=quiet)
-    assert again["sets"] == whole["sets"] and asked == ["5.png", "6.png", "7.png", "8.png"]
+    assert rounded(again["sets"]) == rounded(whole["sets"]) and asked == ["5.png", "6.png", "7.png", "8.png"]
     photo.save(sets[0].root / "gone.png")  # it is there now
     asked.clear()
     found = score_sets(str(family("tiny")), sets, tmp_path / "whole", batch_size=1, say=quiet)
