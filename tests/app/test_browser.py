@@ -170,7 +170,9 @@ def test_on_a_phone(visit, tmp_path):
     area = stage.locator(".photo").bounding_box()
     swipe()
     stage.locator(".unmark").wait_for()  # which moves all below it, the button too
-    page.locator("#giqa-ask").click()  # Chromium makes no click of a tap right behind touches that were sent by hand
+    page.locator(
+        "#giqa-ask"
+    ).click()  # Chromium makes no click of a tap right behind touches that were sent by hand
     stage.locator(".asked", has_text="What is wrong with [this region]").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
