@@ -171,6 +171,8 @@ def figures_text(benches: Sequence[BenchFigures]) -> str:
 
 def _training(run: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     recipe = _mapping(run.get("recipe"))
+    has_matrices = recipe.get("kind") != "full"
+    unused = {"name", *(key for key in recipe if key.startswith("lora_") and not has_matrices)}
     entry, checkpoint = _mapping(run.get("entry")), _mapping(run.get("checkpoint"))
     sessions = [_mapping(one) for one in _list(record.get("sessions"))]
     last = sessions[-1] if sessions else {}
@@ -180,7 +182,7 @@ def _training(run: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         ("started from", checkpoint.get("name")),
         ("its revision or SHA-256", checkpoint.get("revision") or checkpoint.get("sha256")),
         ("recipe", recipe.get("name")),
-        *((key.replace("_", " "), value) for key, value in recipe.items() if _was_used(key, recipe)),
+        *((key.replace("_", " "), value) for key, value in recipe.items() if key not in unused),
         ("frozen", _listed(entry.get("frozen"))),
         ("seed", run.get("seed")),
         ("steps", _mapping(record.get("result")).get("steps")),
@@ -191,11 +193,6 @@ def _training(run: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     software = _mapping(last.get("software"))
     versions = ", ".join(f"{cell(str(name))} {cell(str(version))}" for name, version in software.items())
     return _table(pairs) + f"\n\nSoftware of the last start: {versions or MISSING}."
-
-
-def _was_used(key: str, recipe: Mapping[str, Any]) -> bool:
-    """Whether a field of a recipe had anything to say: one that trains all weights has no matrices."""
-    return key != "name" and not (key.startswith("lora_") and recipe.get("kind") == "full")
 
 
 def _data(run: Mapping[str, Any]) -> str:
