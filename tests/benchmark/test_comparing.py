@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from giqa_hf.benchmark.compare_page import compare_html
 from giqa_hf.benchmark.compare_text import compare_text
-from giqa_hf.benchmark.comparing import COLUMNS, PUBLISHED, compare_runs
+from giqa_hf.benchmark.comparing import COLUMNS, NOTHING, NOTHING_NOTE, PUBLISHED, compare_runs
 from giqa_hf.benchmark.differing import differences_from_first
 from giqa_hf.benchmark.record import IMAGE_SUMS, SCORES
 from giqa_hf.benchmark.scoring import score_run
@@ -88,6 +89,25 @@ def test_a_model_without_boxes_has_no_figure_of_boxes(runs):
         "DES mIoU", "DES Tag-Recall", "VQA mIoU", "VQA Tag-Recall",
     ]  # fmt: skip
     assert shown["VQA Acc (Total)"] == "1.0000"
+
+
+def test_rows_that_hold_nothing_for_a_figure_are_no_not_available(tmp_path):
+    """The first two rows: a description with true boxes, a Yes/No question whose answer has none."""
+    rows = bench_rows()[:2]
+    bench = make_bench(tmp_path / "data", rows)
+    run = predicted_run(tmp_path / "run", bench, ["The cup.", "Yes."])
+    score_run(run)
+    comparison = compare_runs([run])
+    shown = {key: cell.text for key, cell in cells(comparison, "run").items() if cell.value is None}
+    assert shown == {
+        "DES mIoU": "N/A", "DES Tag-Recall": "N/A", "VQA mIoU": NOTHING, "VQA Tag-Recall": NOTHING,
+        "VQA Acc (W)": NOTHING,
+    }  # fmt: skip
+    for told in (compare_text(comparison), compare_html(comparison)):
+        assert NOTHING_NOTE in told
+    all_rows = predicted_run(tmp_path / "all", make_bench(tmp_path / "more"), NO_BOXES)
+    score_run(all_rows)
+    assert NOTHING_NOTE not in compare_text(compare_runs([all_rows]))
 
 
 def test_an_interval_by_hand(runs):

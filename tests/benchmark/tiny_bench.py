@@ -80,14 +80,14 @@ def bench_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def make_bench(folder: Path) -> Path:
+def make_bench(folder: Path, rows: list[dict[str, Any]] | None = None) -> Path:
     """A dataset folder with these rows."""
     import datasets
 
     from giqa_hf.schema import features
 
     folder.mkdir(parents=True)
-    table = datasets.Dataset.from_list(bench_rows(), features=features())
+    table = datasets.Dataset.from_list(bench_rows() if rows is None else rows, features=features())
     table.to_parquet(folder / "test-00000-of-00001.parquet")
     return folder
 
@@ -212,11 +212,9 @@ def make_paligemma(folder: Path, seed: int = 0) -> Path:
 
 
 def predicted_run(folder: Path, bench: Path, answers: list[Any], **options: Any) -> Path:
-    """A run's folder made of answers by place, its boxes in the whole picture; not scored yet."""
-    lines = [
-        {"id": row_id, "answer": answer}
-        for row_id, answer in zip(row_ids(bench_rows()), answers, strict=True)
-    ]
+    """A run's folder made of answers to the first rows by place, its boxes in the whole picture; not scored yet."""
+    ids = row_ids(bench_rows())[: len(answers)]
+    lines = [{"id": row_id, "answer": answer} for row_id, answer in zip(ids, answers, strict=True)]
     path = folder.with_suffix(".jsonl")
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     import_predictions(path, folder, data=str(bench), say=lambda line: None, **{"frame": "whole", **options})

@@ -193,6 +193,13 @@ def test_by_hand():
             [ROWS[0], ROWS[3]],
             {"DES mIoU": 0.0, "DES Tag-Recall": 0.0, "VQA mIoU": None},
         ),
+        # remains that no reader knows, and a box of another form: they tried too
+        (
+            ["The ] cup]<<<10,331", "[table](0.1,0.2)"],
+            [ROWS[0], ROWS[3]],
+            {"DES mIoU": 0.0, "VQA Tag-Recall": 0.0},
+        ),
+        (["A cup [0.10, 0.20, 0.50, 0.60]."], [ROWS[0]], {"DES mIoU": 0.0, "DES Box-F1": 0.0}),
         # a box that is wrong: 0
         (["The [cup](<19,19>)"], [ROWS[0]], {"DES mIoU": 0.0, "DES Tag-Recall": 0.0}),
         # boxes, and no truth to hold them against
@@ -228,6 +235,22 @@ def test_only_unreadable_boxes_are_counted_apart():
     kinds = ["with_boxes", "with_only_unreadable_boxes", "without_boxes"]
     assert [counts[f"predictions_{kind}"] for kind in kinds] == [1, 1, 1]
     assert counts["samples"] == 3
+
+
+def test_remains_of_boxes_count_as_malformed_once_a_prediction():
+    said = ["cup]<<<10,331 <3,", "cup", "The [cup](<0,1>) and <<<10,331", "[cup](<0,400>) <<3,"]
+    counts = giqa_bench(said, [ROWS[0]] * 4)["counts"]["des"]
+    kinds = ["with_boxes", "with_only_unreadable_boxes", "without_boxes"]
+    assert [counts[f"predictions_{kind}"] for kind in kinds] == [1, 2, 1]
+    # beside something that was read, readable or not, the rest of the text is only text
+    assert counts["box_statuses"] == {"ok": 1, "out_of_range": 1, "unrecognised": 1}
+    for figure in ("mIoU", "Tag-Recall", "Box-Recall"):
+        outcomes = counts["outcomes"][figure]
+        assert sum(outcomes.values()) == counts["true_boxes"]
+        assert (
+            outcomes["malformed"] == counts["true_boxes"] / 2
+            and outcomes["absent"] == counts["true_boxes"] / 4
+        )
 
 
 def test_without_a_judge():

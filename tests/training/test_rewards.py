@@ -43,6 +43,7 @@ FORMAT = {
     "corners reversed": ("A [cup](<84,0>).", [BOX], 0.0),  # readable, but not well-formed
     "the same box again and again": ("A [cup](<0,84>,<0,84>,<0,84>,<0,84>).", [BOX], 1 / 4),
     "malformed, and none asked for": ("A [cup](<0,400>).", [], 0.0),
+    "only remains of boxes": ("The ] cup]<<<10,331", [], 0.0),
 }
 
 

@@ -12,7 +12,7 @@ from ..report.style import CSS
 from . import radar
 from .compare_counts import BOXES_NOTE, answers_table, boxes_table, first_token_table, judge_table
 from .compare_text import PUBLISHED_NOTE, signed, unread_note
-from .comparing import COLUMNS, PUBLISHED, Cell, Column, Comparison, Entry
+from .comparing import COLUMNS, NOTHING, NOTHING_NOTE, PUBLISHED, Cell, Column, Comparison, Entry
 from .differing import RunDifference
 from .published import published_table
 
@@ -170,7 +170,7 @@ def _best(comparison: Comparison, column: Column) -> float | None:
 
 def _cell(cell: Cell, column: Column, *, is_best: bool) -> str:
     if cell.value is None:
-        return '<td class="na">N/A</td>'
+        return f'<td class="na">{cell.text}</td>'
     mark = f"<sup>{cell.mark}</sup>" if cell.mark else ""
     between = ""
     if cell.interval is not None:
@@ -185,6 +185,8 @@ def _notes(comparison: Comparison) -> str:
         f"<li><sup>{letter}</sup> not to be compared with the others of its column: {safe(why)}</li>"
         for letter, why in comparison.notes.items()
     ]
+    if any(cell.text == NOTHING for cells in comparison.cells for cell in cells.values()):
+        notes.append(f"<li>{safe(NOTHING_NOTE)}</li>")
     if any(entry.is_published for entry in comparison.entries):
         notes.append(
             f"<li>Grey rows: {safe(PUBLISHED_NOTE)} ({safe(published_table('table_5').source)})</li>"

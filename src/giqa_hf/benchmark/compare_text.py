@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .comparing import COLUMNS, Comparison, Entry, shown
+from .comparing import COLUMNS, NOTHING, NOTHING_NOTE, Comparison, Entry, shown
 from .differing import RunDifference
 from .judging import repeated_judging
 from .yes_no_logits import FIGURE
@@ -169,4 +169,6 @@ def _notes(comparison: Comparison) -> list[str]:
     ]
     if any(entry.is_published for entry in comparison.entries):
         notes.insert(0, f"*: {PUBLISHED_NOTE}")
+    if any(cell.text == NOTHING for cells in comparison.cells for cell in cells.values()):
+        notes.insert(0, NOTHING_NOTE)
     return ["", *notes] if notes else []

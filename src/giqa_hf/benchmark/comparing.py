@@ -19,6 +19,8 @@ from .published import published_table
 from .record import SCORES, read_record
 
 PUBLISHED = "published, not measured"
+NOTHING = "\u2013"
+NOTHING_NOTE = f"{NOTHING}: the rows have nothing that this figure could be measured on, such as a true box"
 
 
 class Column(NamedTuple):
@@ -63,7 +65,7 @@ class Cell(NamedTuple):
     """A figure of a run."""
 
     text: str
-    """As it is shown; N/A where it cannot be told."""
+    """As it is shown; N/A where it cannot be told, `NOTHING` where the rows have nothing to tell it from."""
     value: float | None
     interval: tuple[float, float] | None
     mark: str
@@ -199,9 +201,20 @@ def _marked(entries: Sequence[Entry]) -> Comparison:
                 why = _difference(usual, entry.basis[column.key])
             mark = letters.setdefault(why, _letter(len(letters))) if why else ""
             text = entry.printed.get(column.key) or shown(value, column)
+            if value is None and entry.scores is not None and not _asked(entry.scores["counts"], column):
+                text = NOTHING
             row[column.key] = Cell(text, value, entry.intervals.get(column.key), mark)
     notes = {letter: why for why, letter in letters.items()}
     return Comparison(entries, cells, notes)
+
+
+def _asked(counts: Mapping[str, Any], column: Column) -> bool:
+    """Whether the rows have anything that a column is measured on, by the counts of `giqa_bench`."""
+    if column.kind in ("boxes", "names"):
+        count = "with_true_boxes"
+    else:
+        count = {"Acc (Y)": "yes_no", "Acc (W)": "what_why_how"}.get(column.title, "samples")
+    return bool(counts[column.task.removeprefix("GIQA-").lower()][count])
 
 
 def _usual(bases: Sequence[Mapping[str, str]]) -> Mapping[str, str] | None:

@@ -1,6 +1,6 @@
 """Answers without any box that look as if they had some, in another form than the one that was read.
 
-They score as a model's that wrote none. Nothing is read by these marks; they only tell a human to look (`diagnose`).
+They score as malformed. Nothing is read by these marks; they only tell a human to look (`diagnose`).
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..formats.marks import MARKS
 from ..grounded_text import GroundedText
-from .hypotheses import MARKS
 
 
 class Unread(NamedTuple):
     """What was found."""
 
     form: str
-    """The form that most of them look like, a key of `MARKS`."""
+    """The form that most of them look like, a key of `formats.marks.MARKS`."""
     answers: int
     """How many look so."""
 

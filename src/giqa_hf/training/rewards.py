@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from ..benchmark.reading import read_grounded
 from ..formats import BoxFormat, GiqaFormat, format_from_dict
+from ..formats.marks import tries_boxes
 from ..frames import Frame
 from ..grounded_text import GroundedText
 from ..metrics.grounding_miou.box_f1 import BoxSums
@@ -51,7 +52,8 @@ def format_reward(
 
     Returns:
         `list[float]`: the share of well-formed boxes (status `ok` or `clipped`) among all that were tried, unreadable
-        ones and duplicates included; without any, 0 where boxes are asked for and 1 where not.
+        ones and duplicates included, 0 where only remains of boxes stand in the text; without any, 0 where boxes are
+        asked for and 1 where not.
 
     Example (two of three are well-formed; none was asked for, and none came):
 
@@ -66,7 +68,10 @@ def format_reward(
         statuses = [status for region in read.regions for status in region.box_statuses]
         tried = len(statuses) + len(read.issues)
         well = sum(status in ("ok", "clipped") for status in statuses)
-        rewards.append(well / tried if tried else float(len(_rows(true_boxes)) == 0))
+        if tried or tries_boxes(read.text):
+            rewards.append(well / max(tried, 1))
+        else:
+            rewards.append(float(len(_rows(true_boxes)) == 0))
     return rewards
 
 

@@ -3,7 +3,8 @@
 Samples are read, scored and forgotten a thousand at a time; only sums stay, so memory does not grow with
 their number; intervals keep sums per image. Absent, malformed and wrong are told apart: a task whose
 predictions never tried to write a box has no figures of boxes (None), boxes that could not be read are
-counted by status, and readable boxes are scored.
+counted by status, and readable boxes are scored. What no reader takes for a box but looks like the remains of one is an
+attempt too (`formats.marks`).
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ from .image_sums import ImageSums, figures_of_sums
 from .samples import TextReader, Truth, check_images, read_samples
 from .sums import GroundingSums, TextSums
 
-VERSION = 1
-"""Raised by every change that changes a number; it stands in the signature."""
+VERSION = 2
+"""Raised by every change that changes a number; it stands in the signature.
+
+2: a prediction with the remains of a box, or with a box of another form, is an attempt: 0 where 1 said None.
+"""
 
 _BESIDE = frozenset(("counts", "judging", "settings", "signature", "intervals"))
 _JUDGED = frozenset(("DES LLM-Score", "VQA Acc (W)", "VQA Acc (Total)"))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
+from ...formats.marks import tries_boxes
 from ..bleu4.compute import BleuSums
 from ..grounding_miou.box_f1 import BoxSums
 from ..grounding_miou.compute import MiouSums
@@ -19,6 +20,9 @@ from ..tag_recall.compute import TagRecallSums
 from ..vqa_accuracy.compute import VqaAccuracySums
 from .image_sums import GroundingPart, ImageSums
 from .samples import Sample, stacked_boxes
+
+UNRECOGNISED = "unrecognised"
+"""Beside the statuses of boxes: a prediction of which nothing was read, though its text tries to hold a box."""
 
 
 class GroundingSums:
@@ -119,19 +123,19 @@ class GroundingSums:
 
     def _count(self, sample: Sample, has_boxes: bool) -> None:
         self._samples += 1
-        issues = sample.prediction.issues
+        unreadable = [issue.status for issue in sample.prediction.issues]
+        if not has_boxes and not unreadable and tries_boxes(sample.prediction.text):
+            unreadable = [UNRECOGNISED]  # one, however many it tried
         if has_boxes:
             self._with_boxes += 1
             for region in sample.prediction.regions:
-                for status in region.box_statuses:
-                    self._statuses[status] += 1
-        elif issues:
+                self._statuses.update(region.box_statuses)
+        elif unreadable:
             self._only_unreadable += 1
-        kind = "readable" if has_boxes else "unreadable" if issues else "none"
+        kind = "readable" if has_boxes else "unreadable" if unreadable else "none"
         self._true_in[kind] += len(sample.truth.names)
-        self._unreadable += len(issues)
-        for issue in issues:
-            self._statuses[issue.status] += 1
+        self._unreadable += len(unreadable)
+        self._statuses.update(unreadable)
 
 
 class TextSums:
