@@ -11,7 +11,7 @@ import pytest
 from transformers import CLIPImageProcessorPil, LlavaImageProcessorPil
 
 from giqa_hf.benchmark.diagnose import diagnose, diagnosis_text
-from giqa_hf.benchmark.hypotheses import HYPOTHESES, RESIZED, SQUARE, WHOLE
+from giqa_hf.benchmark.hypotheses import HYPOTHESES, MARKS, RESIZED, SQUARE, WHOLE
 from giqa_hf.errors import DataError
 from giqa_hf.formats import (
     DeepSeekVL2Format,
@@ -31,7 +31,6 @@ from giqa_hf.formats import (
     format_from_dict,
     placed,
 )
-from giqa_hf.formats.marks import MARKS
 from giqa_hf.grid import Grid
 from giqa_hf.grounded_text import GroundedText, Region
 from giqa_hf.processing import ground_processor, render

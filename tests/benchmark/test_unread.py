@@ -42,8 +42,6 @@ def test_a_run_says_so(tmp_path):
         score_run(run)
     expected = other.count(JSON)
     comparison = compare_runs(runs)
-    said = (
-        f"other: {expected} answers without a box in the form giqa look as if they had some in the form JSON"
-    )
+    said = f"other: no box of the form giqa was read, though {expected} answers look as if they had some of the form JSON"
     for told in (compare_text(comparison), compare_html(comparison)):
         assert said in told and told.count("giqa diagnose") == 1

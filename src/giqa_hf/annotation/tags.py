@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+from ..formats.notation import boxes_in
 from ..words import singular, word_set
 from .answers import MAX_CLIPPED_CHARS, clip, read_items, text_of
 from .llm.client import LLM
-from .notation import boxes_in
 from .phrases import PROPERTIES, Finder, forms_of, head_noun, names_a_thing, words_of
 from .prompts import TAGS_PROMPT, instructions_in
 from .record import Record, Span, Tag, drop

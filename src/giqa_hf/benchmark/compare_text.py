@@ -107,9 +107,11 @@ def unread_note(run: Entry) -> str:
     if not unread:
         return ""
     name = ((run.record or {})["run"]["boxes"]["format"])["name"]
+    answers = unread["answers"]
+    looking = "1 answer looks as if it" if answers == 1 else f"{answers} answers look as if they"
     return (
-        f"{run.name}: {unread['answers']} answers without a box in the form {name} look as if they had some in the "
-        f"form {unread['form']}, which was not read; ask `giqa diagnose` about the run's folder"
+        f"{run.name}: no box of the form {name} was read, though {looking} had some of the form {unread['form']}; ask "
+        "`giqa diagnose` about the run's folder"
     )
 
 

@@ -18,11 +18,10 @@ import numpy as np
 
 from ..boxes import Boxes, clip, iou
 from ..formats import placed
-from ..formats.marks import MARKS, NUMBER
 from ..frames import Frame
 from ..metrics.grounding_miou.compute import MiouSums
 from ..schema import grounded_of
-from .hypotheses import ANY_SIZES, HYPOTHESES, Hypothesis, with_processor
+from .hypotheses import ANY_SIZES, HYPOTHESES, MARKS, NUMBER, Hypothesis, with_processor
 
 CLOSE = 0.01
 """Of mIoU, or of the share of readable boxes: two hypotheses that differ by less are not told apart."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -30,6 +31,12 @@ from ..frames import Frame, WidthHeight
 _QWEN_PIXELS = (28, 3136, 12845056)
 """Patch and areas of Qwen2.5-VL's published processor."""
 
+NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_four = rf"{NUMBER}(?:\s*,\s*{NUMBER}){{3}}"
+_FRACTIONS_BEFORE = (
+    r"(?:^|[\w\"'.)\]])\s*[\[(]\s*"  # behind a word: in JSON it is behind a colon, a comma, a bracket
+)
+
 
 class Place(NamedTuple):
     """A picture that numbers can be of."""
@@ -49,7 +56,7 @@ class Hypothesis(NamedTuple):
     """One way to read the boxes."""
 
     form: str
-    """The form's marks, a key of `formats.marks.MARKS`."""
+    """The form's marks, a key of `MARKS`."""
     unit: str
     """What the numbers would be."""
     place: Place
@@ -75,6 +82,24 @@ class Hypothesis(NamedTuple):
     def needs_size(self) -> bool:
         """Whether the numbers say nothing without the image's size."""
         return self.unit == "pixels"
+
+
+MARKS: dict[str, re.Pattern[str]] = {
+    "[name](<first,last>)": re.compile(r"\]\s*\(\s*<\s*([0-9]+\s*,\s*[0-9]+)\s*>"),
+    "[name](<x1,y1,x2,y2>)": re.compile(rf"\]\s*\(\s*<\s*({_four})\s*>"),
+    "name [fractions]": re.compile(rf"{_FRACTIONS_BEFORE}(?=[^\[\]()]*\.[0-9])({_four})(?=\s*[;\])])"),
+    "name [whole numbers]": re.compile(rf"{_FRACTIONS_BEFORE}(?![^\[\]()]*\.[0-9])({_four})(?=\s*\])"),
+    "JSON": re.compile(rf"[\w\"']\s*:\s*\[(?:\s*\[)?\s*({_four})\s*\]"),
+    "<box>": re.compile(r"<box>\s*([-+0-9.,()\[\]\s]+)"),
+    "(x1,y1),(x2,y2)": re.compile(
+        rf"(?<!<box>)(\(\s*{NUMBER}\s*,\s*{NUMBER}\s*\)\s*,?\s*\(\s*{NUMBER}\s*,\s*{NUMBER}\s*\))"
+    ),
+    "<|det|>": re.compile(r"<\|det\|>\s*([-+0-9.,()\[\]\s]+)"),
+    "<loc0000>": re.compile(r"<loc([0-9]+)>"),
+    "<loc_0>": re.compile(r"<loc_([0-9]+)>"),
+    "<patch_index_0000>": re.compile(r"<patch_index_([0-9]+)>"),
+}
+"""What each form looks like; the group holds the numbers."""
 
 
 HYPOTHESES = (

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..formats.marks import MARKS
 from ..grounded_text import GroundedText
+from .hypotheses import MARKS
 
 
 class Unread(NamedTuple):
     """What was found."""
 
     form: str
-    """The form that most of them look like, a key of `formats.marks.MARKS`."""
+    """The form that most of them look like, a key of `MARKS`."""
     answers: int
     """How many look so."""
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from ..benchmark.reading import read_grounded
 from ..formats import BoxFormat, GiqaFormat, format_from_dict
-from ..formats.marks import tries_boxes
+from ..formats.notation import boxes_in
 from ..frames import Frame
 from ..grounded_text import GroundedText
 from ..metrics.grounding_miou.box_f1 import BoxSums
@@ -68,7 +68,7 @@ def format_reward(
         statuses = [status for region in read.regions for status in region.box_statuses]
         tried = len(statuses) + len(read.issues)
         well = sum(status in ("ok", "clipped") for status in statuses)
-        if tried or tries_boxes(read.text):
+        if tried or boxes_in(read.text):
             rewards.append(well / max(tried, 1))
         else:
             rewards.append(float(len(_rows(true_boxes)) == 0))

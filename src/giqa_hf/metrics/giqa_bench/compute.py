@@ -4,7 +4,7 @@ Samples are read, scored and forgotten a thousand at a time; only sums stay, so 
 their number; intervals keep sums per image. Absent, malformed and wrong are told apart: a task whose
 predictions never tried to write a box has no figures of boxes (None), boxes that could not be read are
 counted by status, and readable boxes are scored. What no reader takes for a box but looks like the remains of one is an
-attempt too (`formats.marks`).
+attempt too (`formats.notation`).
 """
 
 from __future__ import annotations

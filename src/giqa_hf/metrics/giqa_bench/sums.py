@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ...formats.marks import tries_boxes
+from ...formats.notation import boxes_in
 from ..bleu4.compute import BleuSums
 from ..grounding_miou.box_f1 import BoxSums
 from ..grounding_miou.compute import MiouSums
@@ -124,7 +124,7 @@ class GroundingSums:
     def _count(self, sample: Sample, has_boxes: bool) -> None:
         self._samples += 1
         unreadable = [issue.status for issue in sample.prediction.issues]
-        if not has_boxes and not unreadable and tries_boxes(sample.prediction.text):
+        if not has_boxes and not unreadable and boxes_in(sample.prediction.text):
             unreadable = [UNRECOGNISED]  # one, however many it tried
         if has_boxes:
             self._with_boxes += 1
