@@ -1,6 +1,6 @@
 """Stage 4: boxes go into the description (paper Sec. 3.2, Stage-4), and what is left of a record becomes rows.
 
-The description is never changed. A tag's name in it becomes a region with the tag's boxes; how "[name](boxes)" is
+The description is never changed. A tag's name in it becomes a region with the tag's boxes; how `[name](boxes)` is
 written is a matter of `formats`.
 """
 

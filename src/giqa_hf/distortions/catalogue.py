@@ -115,6 +115,7 @@ DISTORTIONS: tuple[Distortion, ...] = (
     Distortion("quantization", "median_cut", _each(20, 15, 10, 6, 3), quantization.median_cut),
     Distortion("quantization", "histogram", _each(24, 16, 8, 6, 4), quantization.histogram),
 )
+"""All of them, family by family."""
 
 FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(distortion.family for distortion in DISTORTIONS))
 """The 12 families in the order of the spec."""

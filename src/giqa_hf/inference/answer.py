@@ -167,3 +167,4 @@ class FailedAnswer:
 
 
 Answer: TypeAlias = GroundedAnswer | FailedAnswer
+"""What the pipeline gives per picture: the second counts as false."""

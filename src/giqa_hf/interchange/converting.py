@@ -66,6 +66,7 @@ CARRIES: Mapping[str, Carries] = {
     GIQA: giqa_folder.CARRIES,
     **{name: form.CARRIES for name, form in FORMS.items()},
 }
+"""What each form can carry of a row, and how; the table of docs/convert.md."""
 _WITH_FILES_BESIDE = ("coco-panoptic", "fiftyone")  # not one file without a folder
 
 

@@ -102,6 +102,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
     }
 )
+"""Settings of a training by name: the paper's, its adapters on one card, and giqa-tiny's."""
 _FIELDS = tuple(field.name for field in fields(Recipe))
 
 

@@ -101,7 +101,7 @@ def read_quality(text: str) -> Sense | None:
         text (`str`): e.g. `"blurry"`, `"slightly out of focus"`, `"not clear"`, `"rich texture"`, `"lost details"`.
 
     Returns:
-        `Sense`, *optional*: of the first quality expression in the text, with its negation; `None` when no word of
+        `Sense` or None: of the first quality expression in the text, with its negation; `None` when no word of
             it is known.
     """
     words = words_of(text[:200])  # a quality is a few words; what is longer is no quality

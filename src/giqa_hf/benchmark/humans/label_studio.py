@@ -35,6 +35,7 @@ CONFIG = """\
   <Choices name="verdict" toName="image" choice="single"><Choice value="good"/><Choice value="unusable"/></Choices>
 </View>
 """  # noqa: E501 - XML
+"""The labelling interface that `giqa bench export` writes: a project's configuration in Label Studio."""
 VERSION = "giqa_hf"
 UNUSABLE = "unusable"
 
