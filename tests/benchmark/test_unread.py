@@ -7,7 +7,8 @@ from giqa_hf.benchmark.compare_text import compare_text
 from giqa_hf.benchmark.comparing import compare_runs
 from giqa_hf.benchmark.scoring import score_run
 from giqa_hf.benchmark.unread import Unread, unread_boxes
-from giqa_hf.formats import GiqaFormat
+from giqa_hf.formats import GiqaFormat, LlavaFormat
+from giqa_hf.grounded_text import GroundedText
 from tests.benchmark.tiny_bench import bench_rows, make_bench, predicted_run
 
 JSON = '[{"bbox_2d": [10, 20, 300, 400], "label": "cup"}]'
@@ -26,9 +27,16 @@ def test_only_answers_without_a_box_of_the_own_form_are_looked_at():
         f"The [cup](<1,22>) {JSON}",
         f"[c](<1>) {JSON}",
     ]
-    assert unread_boxes(texts, read(texts)) == Unread("JSON", 2)
+    assert unread_boxes(texts, read(texts), GiqaFormat()) == Unread("JSON", 2)
     plain = ["No.", "", "see [1] and (2, 3)", "The [cup](<1,22>)."]
-    assert unread_boxes(plain, read(plain)) is None
+    assert unread_boxes(plain, read(plain), GiqaFormat()) is None
+
+
+def test_broken_boxes_of_the_own_form_are_no_other_form():
+    texts = ["A [ cup](<1,22>) is [dark](<1,22>).", "]](<1,22>) <1,22>"]
+    blank = [GroundedText("A cup is dark.")] * 2  # as if nothing had been read
+    assert unread_boxes(texts, blank, GiqaFormat()) is None
+    assert unread_boxes(texts, blank, LlavaFormat()) == Unread("[name](<first,last>)", 2)
 
 
 def test_a_run_says_so(tmp_path):
@@ -42,6 +50,9 @@ def test_a_run_says_so(tmp_path):
         score_run(run)
     expected = other.count(JSON)
     comparison = compare_runs(runs)
-    said = f"other: no box of the form giqa was read, though {expected} answers look as if they had some of the form JSON"
+    said = (
+        "other: answers without a box of the form giqa, but with what looks like one of the form JSON: "
+        f"{expected};"
+    )
     for told in (compare_text(comparison), compare_html(comparison)):
         assert said in told and told.count("giqa diagnose") == 1

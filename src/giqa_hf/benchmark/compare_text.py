@@ -108,10 +108,9 @@ def unread_note(run: Entry) -> str:
         return ""
     name = ((run.record or {})["run"]["boxes"]["format"])["name"]
     answers = unread["answers"]
-    looking = "1 answer looks as if it" if answers == 1 else f"{answers} answers look as if they"
     return (
-        f"{run.name}: no box of the form {name} was read, though {looking} had some of the form {unread['form']}; ask "
-        "`giqa diagnose` about the run's folder"
+        f"{run.name}: answers without a box of the form {name}, but with what looks like one of the form "
+        f"{unread['form']}: {answers}; ask `giqa diagnose` about the run's folder"
     )
 
 

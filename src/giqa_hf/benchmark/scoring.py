@@ -79,7 +79,7 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
     }
     if (probabilities := read_first_tokens(folder)) is not None:
         scores["first_token"] = first_token_scores(probabilities, references)
-    if (unread := unread_boxes(texts, read)) is not None:
+    if (unread := unread_boxes(texts, read, box_format)) is not None:
         scores["unread"] = unread._asdict()
     if "matched" in run:  # how predictions from elsewhere were found
         scores["matched"] = run["matched"]
