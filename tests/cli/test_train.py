@@ -6,7 +6,9 @@ import pytest
 import yaml
 
 from giqa_hf.cli import main, train
+from giqa_hf.training import RECIPES
 from giqa_hf.training.configs import NAMES
+from giqa_hf.training.grpo import GRPO_RECIPES
 from giqa_hf.training.run_record import read_training
 from tests.make_tiny_checkpoint import tiny_checkpoint
 from tests.training.small_rows import small_folder
@@ -55,7 +57,7 @@ WRONG = {
     "no data": (["giqa-tiny"], "train: expected --data, found none"),
     "no such recipe": (
         ["giqa-tiny", "--data", "x", "--recipe", "huge"],
-        "expected one of paper, lora, qlora, tiny",
+        "train: expected --recipe out of paper, lora, qlora, tiny, grpo, grpo-tiny, got 'huge'",
     ),
     "no such data": (
         ["giqa-tiny", "--data", "/nowhere", "--recipe", "tiny"],
@@ -70,8 +72,9 @@ def test_what_cannot_be_is_one_sentence(arguments, message, capsys, tmp_path):
     assert code == 2 and message in err and err.count("\n") == 1
 
 
-def test_the_names_of_configurations_are_the_shipped_ones():
+def test_the_names_of_configurations_and_recipes_are_the_shipped_ones():
     assert train._CONFIGS == NAMES
+    assert (*RECIPES, *GRPO_RECIPES) == train._RECIPES
 
 
 # What accelerate has to read in each: sharding, and everything in bfloat16.

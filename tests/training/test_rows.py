@@ -34,7 +34,7 @@ BAD = {
         {"name": "/nowhere/at/all"},
         "/nowhere/at/all: expected the folder of a dataset, giqa-160k",
     ),
-    "no such split": ({"split": "dev"}, "with a split dev, found none that can be opened"),
+    "no such split": ({"split": "dev"}, "expected the split dev, found train; name one with --split"),
     "no rows asked for": ({"limit": 0}, "limit: expected at least 1, got 0"),
 }
 

@@ -11,6 +11,8 @@ from ..errors import DataError
 
 _CONFIGS = ("fsdp2", "zero3", "zero3-offload")
 """As in `training.configs.NAMES`, which takes a while to import."""
+_RECIPES = ("paper", "lora", "qlora", "tiny", "grpo", "grpo-tiny")
+"""As in `training.RECIPES` and `training.grpo.GRPO_RECIPES`."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -92,6 +94,8 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, name) is None:
             told = "BACKBONE" if name == "backbone" else "--data"
             raise DataError(f"train: expected {told}, found none; see giqa train --help")
+    if args.recipe not in _RECIPES:
+        raise DataError(f"train: expected --recipe out of {', '.join(_RECIPES)}, got {args.recipe!r}")
     if args.recipe.startswith("grpo"):
         _run_grpo(args)
         return

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..builders.published import MADE_HERE as SYNTH
-from ..builders.published import dataset_source
-from ..errors import DataError, GiqaError, ImageError
+from ..benchmark.data import open_split
+from ..errors import DataError, ImageError
 from ..images import image_size
 
 _MOST_HELD_OUT = 0.1
@@ -35,32 +34,9 @@ def load_rows(name: str, split: str = "train", limit: int | None = None) -> Any:
     Raises:
         `DataError`: when there is no such data, or rows have no pictures.
     """
-    import datasets
-    from datasets.exceptions import DatasetGenerationError
-
-    from ..builders.synth.dataset import SynthConfig
-
     if limit is not None and limit < 1:
         raise DataError(f"limit: expected at least 1, got {limit}")
-    source = dataset_source(name)
-    options: dict[str, Any] = {}
-    if name == SYNTH and split == "train":
-        options = {"test_scenes": 0}  # not drawn for nothing
-        if limit is not None and limit < SynthConfig.train_scenes:  # each picture has a row or more
-            options["train_scenes"] = limit + limit % 2  # as many Yes as No
-    try:
-        rows = datasets.load_dataset(source, split=split, **options)
-    except GiqaError:
-        raise
-    except Exception as error:  # files, the Hub, the network: datasets has an error of its own for each
-        cause = error.__cause__
-        if isinstance(error, DatasetGenerationError) and isinstance(cause, GiqaError):
-            raise cause from None  # such as scikit-image, which is not installed
-        words = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise DataError(
-            f"{name}: expected giqa-160k, {SYNTH}, the folder of a dataset or one on the Hub, with a split {split}, "
-            f"found none that can be opened ({words}); check name and split"
-        ) from error
+    rows = open_split(name, split, limit)
     if limit is not None:
         rows = rows.select(range(min(limit, len(rows))))
     _check_pictures(name, rows)
