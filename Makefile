@@ -1,7 +1,8 @@
 # Everything is installed into .venv, with the versions of constraints.txt, and again only when pyproject.toml or
 # constraints.txt have changed. A .venv that is there already is used as it is.
 #
-#   ARGS="-k grid"       further arguments for pytest (make test) or giqa quickstart (make quickstart)
+#   ARGS="-k grid"       further arguments for pytest (make test) or giqa quickstart (make quickstart); without any the
+#                        whole suite runs, in two processes
 #   PYTHON=python3.12    the Python (3.11 or newer) to make .venv with
 #   PIP_ARGS="..."       further arguments for pip. On Linux PyPI's torch brings the CUDA libraries (some GB); without
 #                        a GPU, PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" takes the small one.
@@ -25,7 +26,7 @@ quickstart: .venv/.stamp-quickstart  ## install, then run the main job: photos, 
 	@$(BIN)/giqa quickstart $(ARGS)
 
 test: .venv/.stamp-dev  ## install, then run the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses 2 --dist loadfile)
 
 lint: .venv/.stamp-dev  ## ruff: rules and layout
 	@$(BIN)/ruff check .

@@ -41,6 +41,9 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",  # else a warning about threads whenever a test forks
 )
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes, whose threads would stand in each other's way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import hypothesis  # noqa: E402  # the environment comes first
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -7,7 +7,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from giqa_hf.report.charts import _moving_average, loss_chart, metric_table, number, ticks
@@ -118,6 +118,7 @@ finite = st.floats(-1e6, 1e6)
 
 
 @given(finite, finite, st.integers(3, 8))
+@example(0.0, 5e-324, 3)  # a third of the smallest number is 0
 def test_ticks_enclose_and_are_few(one: float, other: float, count: int) -> None:
     low, high = sorted((one, other))
     marks = ticks(low, high, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral
 from typing import TypeAlias
@@ -126,8 +127,9 @@ def _change_cell(before: float | None, after: float | None, digits: int, sign: i
 def ticks(low: float, high: float, count: int) -> list[float]:
     """About `count` round numbers, 1, 2 or 5 times a power of ten apart, that enclose `low` and `high`."""
     span = high - low or abs(high) or 1.0
-    power = 10.0 ** math.floor(math.log10(span / count))
-    step = next((power * f for f in (1, 2, 5) if power * f >= span / count), power * 10)
+    least = max(span / count, sys.float_info.min)  # below it powers of ten are no longer exact, and 0 has no logarithm
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next((power * f for f in (1, 2, 5) if power * f >= least), power * 10)
     first = math.floor(low / step + 1e-9)
     last = max(math.ceil(high / step - 1e-9), first + 1)
     return [i * step for i in range(first, last + 1)]
