@@ -41,7 +41,7 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",  # else a warning about threads whenever a test forks
 )
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes, whose threads would stand in each other's way
+if "PYTEST_XDIST_WORKER" in os.environ:  # the threads of several processes would stand in each other's way
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis  # noqa: E402  # the environment comes first

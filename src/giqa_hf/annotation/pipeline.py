@@ -36,7 +36,7 @@ def annotate(
     out: Path,
     *,
     engine: Engine = "local",
-    shard_size: int = 100,
+    shard_size: int = 32,
     workers: int = 1,
     limit: int | None = None,
     on_missing: OnMissing = "go on",
@@ -50,7 +50,8 @@ def annotate(
         profile (`Profile`): the stages and their settings.
         out (`Path`): folder of the build: new, empty, or of an earlier run with the same corpus and settings.
         engine (`str`, *optional*, defaults to `"local"`): `"local"`, or `"ray"` for Ray Data; the bytes are the same.
-        shard_size (`int`, *optional*, defaults to `100`): corpus rows in a shard, the unit that appears at once.
+        shard_size (`int`, *optional*, defaults to `32`): corpus rows in a shard, the unit that appears at once;
+            an interruption costs at most so many rows per worker.
         workers (`int`, *optional*, defaults to `1`): processes of the local engine, or actors per stage of Ray.
         limit (`int`, *optional*): take only so many rows; a later run with a larger one, or with none, goes on.
         on_missing (`str`, *optional*, defaults to `"go on"`): with photos that are not there: `"go on"` without them

@@ -42,7 +42,10 @@ def add_parser(subparsers: Any) -> None:
         "--limit", type=int, help="take only the first so many rows; a later run with more goes on"
     )
     parser.add_argument(
-        "--shard-size", type=int, default=100, help="rows in a file of the build (default: 100)"
+        "--shard-size",
+        type=int,
+        default=32,
+        help="rows in a file of the build, which appears at once (default: 32)",
     )
     parser.add_argument(
         "--on-missing", choices=("go-on", "stop"), default="go-on", help="when photos are not there"

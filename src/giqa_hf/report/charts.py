@@ -127,7 +127,8 @@ def _change_cell(before: float | None, after: float | None, digits: int, sign: i
 def ticks(low: float, high: float, count: int) -> list[float]:
     """About `count` round numbers, 1, 2 or 5 times a power of ten apart, that enclose `low` and `high`."""
     span = high - low or abs(high) or 1.0
-    least = max(span / count, sys.float_info.min)  # below it powers of ten are no longer exact, and 0 has no logarithm
+    # Below the smallest normal number powers of ten are no longer exact, and 0 has no logarithm.
+    least = max(span / count, sys.float_info.min)
     power = 10.0 ** math.floor(math.log10(least))
     step = next((power * f for f in (1, 2, 5) if power * f >= least), power * 10)
     first = math.floor(low / step + 1e-9)
