@@ -101,9 +101,23 @@ def test_a_run_brings_its_own_rows(tmp_path, capsys):
     run(folder)
     said = capsys.readouterr().out
     assert said.startswith("the run read them as giqa, frame: whole\n")
-    assert said.endswith("read it with --format llava --frame square\n")
+    told, last = said.rstrip("\n").rsplit("\n", 1)
+    assert told.endswith("read it with --format llava --frame square")
+    assert last.startswith("as the run read them their mIoU is 0.000, and ")
+    assert last.endswith("of the image padded to a square, as of LLaVA, Shikra, GroundingGPT; the run has likely "
+                         "read them wrongly")  # fmt: skip
     run(folder.with_suffix(".jsonl"), "--references", folder)
-    assert capsys.readouterr().out == said.partition("\n")[2]
+    assert capsys.readouterr().out.rstrip("\n") == told.partition("\n")[2]
+    own = predicted_run(
+        tmp_path / "own",
+        tmp_path / "data",
+        [render(grounded_of(row, "answer"), GiqaFormat()) for row in rows],
+    )
+    run(own)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("as the run read them their mIoU is 0.") and last.endswith(
+        "; nothing here speaks against that reading"
+    )
     with pytest.raises(DataError, match="expected no --references with a run"):
         run(folder, "--references", folder)
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..boxes import Boxes, clip, iou
 from ..formats import placed
 from ..frames import Frame
+from ..grounded_text import GroundedText
 from ..metrics.grounding_miou.compute import MiouSums
 from ..schema import grounded_of
 from .hypotheses import ANY_SIZES, HYPOTHESES, MARKS, NUMBER, Hypothesis, with_processor
@@ -113,6 +114,38 @@ def diagnose(
     findings.sort(key=lambda found: (found.miou or 0.0, round(found.share * found.answers, 6)), reverse=True)
     untold = _untold(findings)
     return Diagnosis(len(answers), findings, untold, _verdict(findings, untold, answers, rows is not None))
+
+
+def beside_reading(
+    diagnosis: Diagnosis,
+    answers: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    read: Sequence[GroundedText],
+) -> str:
+    """What the diagnosis says of how a run's answers were read; empty where nothing can be said.
+
+    Args:
+        diagnosis (`Diagnosis`): of these answers and rows.
+        answers (sequence of `str`): what a model wrote.
+        rows (sequence of `Mapping`): the schema's row of each.
+        read (sequence of `GroundedText`): what the run read in each; boxes normalised by the photo.
+    """
+    best = diagnosis.findings[0] if diagnosis.findings else None
+    if best is None or best.miou is None:
+        return ""
+    sums = MiouSums()
+    scores = [
+        sums.add(iou(clip(grounded.boxes_norm), truth))
+        for text, row, grounded in zip(answers, rows, read, strict=True)
+        if MARKS[best.hypothesis.form].search(text) and len(truth := grounded_of(row, "answer").boxes_norm)
+    ]
+    own = sum(scores) / len(scores)
+    if own >= best.miou - CLOSE:
+        return f"as the run read them their mIoU is {own:.3f}; nothing here speaks against that reading"
+    return (
+        f"as the run read them their mIoU is {own:.3f}, and {best.miou:.3f} as {best.hypothesis.form}: "
+        f"{best.hypothesis.meaning}; the run has likely read them wrongly"
+    )
 
 
 def _finding(

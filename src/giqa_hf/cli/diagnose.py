@@ -36,28 +36,17 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the findings."""
-    from ..benchmark.answers import read_answers
     from ..benchmark.diagnose import diagnose, diagnosis_text
     from ..benchmark.predictions import match_predictions, read_predictions
     from ..benchmark.reading import load_processor
-    from ..benchmark.record import ANSWERS, read_record
-    from ..benchmark.run import read_references
 
     processor = None if args.processor is None else load_processor(args.processor)
     name = args.processor or ""
     if args.predictions.is_dir():
-        if args.references is not None:
-            raise DataError(f"{args.predictions}: expected no --references with a run, which has its own rows; leave "
-                            "it out")  # fmt: skip
-        rows: list[dict[str, Any]] | None = read_references(args.predictions)
-        found = read_answers(args.predictions / ANSWERS)
-        run = read_record(args.predictions)["run"]
-        boxes = run["boxes"]
-        print(f"the run read them as {boxes['format']['name']}, frame: {boxes['frame']}")
-        lines = [{"id": answer.row_id, "answer": answer.text} for answer in found.values()]
-    else:
-        lines = read_predictions(args.predictions)
-        rows = _rows(args)
+        _run_of_run(args, processor, name)
+        return
+    lines = read_predictions(args.predictions)
+    rows = _rows(args)
     if rows is None:
         given = [line.get("answer", line.get("prediction")) for line in lines]
         answers = [answer for answer in given if isinstance(answer, str)]
@@ -72,6 +61,36 @@ def run(args: argparse.Namespace) -> None:
     pairs = [(text, row) for text, row in zip(matched.texts, rows, strict=True) if text is not None]
     answers, matching = [text for text, _ in pairs], [row for _, row in pairs]
     print(diagnosis_text(diagnose(answers, matching, processor=processor, processor_name=name)))
+
+
+def _run_of_run(args: argparse.Namespace, processor: Any, name: str) -> None:
+    """A run knows its rows, and how it has read its answers."""
+    from ..benchmark.answers import read_answers
+    from ..benchmark.diagnose import beside_reading, diagnose, diagnosis_text
+    from ..benchmark.reading import read_grounded
+    from ..benchmark.record import ANSWERS, read_record
+    from ..benchmark.run import read_references
+    from ..formats import format_from_dict
+
+    if args.references is not None:
+        raise DataError(
+            f"{args.predictions}: expected no --references with a run, which has its own rows; leave it out"
+        )
+    boxes = read_record(args.predictions)["run"]["boxes"]
+    found = read_answers(args.predictions / ANSWERS)
+    answered = [
+        (found[row["id"]], row)
+        for row in read_references(args.predictions)
+        if row["id"] in found and found[row["id"]].text is not None
+    ]
+    texts = [answer.text or "" for answer, _ in answered]
+    rows = [row for _, row in answered]
+    read = read_grounded(format_from_dict(boxes["format"]), texts, [answer.frame for answer, _ in answered])
+    print(f"the run read them as {boxes['format']['name']}, frame: {boxes['frame']}")
+    diagnosis = diagnose(texts, rows, processor=processor, processor_name=name)
+    print(diagnosis_text(diagnosis))
+    if said := beside_reading(diagnosis, texts, rows, read):
+        print(said)
 
 
 def _rows(args: argparse.Namespace) -> list[dict[str, Any]] | None:
