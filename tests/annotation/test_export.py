@@ -298,6 +298,7 @@ def test_shared_photos_are_left_out_of_every_split_when_told(shared, tmp_path):
     [
         ({"leave_out_overlap": True}, "expected a set to compare with, found none; name it with --against"),
         ({"leave_out_overlap": True, "allow_overlap": True, "against": ["x"]}, "expected one of the two"),
+        ({"against": [Path("x")]}, "^x: expected the folder of a dataset or of photos, found no such folder"),
     ],
 )
 def test_options_of_overlap_that_make_no_sense(build, tmp_path, options, message):

@@ -116,6 +116,22 @@ def test_the_nearest_recipe_that_fits(monkeypatch, free, kind, advice):
     assert check_memory(LLAVA, "full", device="cuda:0", devices=1000).total < 2 * GIB
 
 
+@pytest.mark.parametrize(
+    "free, device, dtype, advice",
+    [
+        (12, None, "bfloat16", "use a smaller model"),  # qlora would fit, but needs a GPU
+        (24, None, "float32", "use a smaller model"),  # on a CPU lora's weights are float32: 26.3 GiB
+        (40, None, "float32", "a recipe of the kind lora fits, with 31.6 GiB"),
+        (12, "cuda:0", "bfloat16", "a recipe of the kind qlora fits, with 9.5 GiB"),
+    ],
+)
+def test_the_advice_is_reckoned_as_that_recipe_would_run(monkeypatch, free, device, dtype, advice):
+    monkeypatch.setattr(memory, "free_memory", lambda device: free * GIB)
+    cheaper = {kind: {"dtype": dtype} for kind in ("lora", "qlora")}
+    with pytest.raises(GiqaError, match=advice):
+        check_memory(LLAVA, "full", device=device, dtype="float32", cheaper=cheaper)
+
+
 def test_the_free_memory_of_a_device(monkeypatch):
     assert free_memory("cpu") == pytest.approx(free_memory(None), rel=0.2) and free_memory("cpu") > 2**28
     assert free_memory("mps") is None  # cannot be found out: nothing is refused

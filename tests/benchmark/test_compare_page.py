@@ -14,6 +14,7 @@ from giqa_hf.benchmark.differing import differences_from_first
 from giqa_hf.benchmark.record import RECORD, SCORES
 from giqa_hf.benchmark.scoring import score_run
 from giqa_hf.benchmark.yes_no_logits import FIGURE, FIRST_TOKEN_FILE
+from giqa_hf.report.colours import PALETTE
 from tests.benchmark.tiny_bench import bench_rows, make_bench, predicted_run
 
 EVIL = '<script>alert("x")</script>'
@@ -134,3 +135,17 @@ def test_the_chart_has_no_figure_that_must_not_be_compared(runs, tmp_path):
     other, comparison = dots([*runs, copied])
     marked = sum(bool(cell.mark) for row in comparison.cells for cell in row.values())
     assert marked and other == alike - marked
+
+
+def test_colours_go_to_the_runs_that_can_be_drawn(runs, tmp_path):
+    """Three without a figure that may be compared, before more than there are colours for."""
+    comparison = compare_runs([shutil.copytree(runs[0], tmp_path / name) for name in "abcdefghijkl"])
+    for cells in comparison.cells[:3]:
+        cells.update({key: cell._replace(mark="a") for key, cell in cells.items()})
+    html = compare_html(comparison)
+    legend = html.split('class="radar-legend">')[1].split("</ul>")[0]
+    names = Page(f"<ul>{legend}</ul>").words
+    assert names == list("defghijkl")[: len(PALETTE)]
+    assert legend.index(PALETTE[0]) < legend.index("d</li>") < legend.index(PALETTE[1])
+    assert "Not drawn, for want of a figure that may be compared: a, b, c." in html
+    assert f"Not drawn, for want of colours: {', '.join('defghijkl'[len(PALETTE) :])}." in html

@@ -147,6 +147,7 @@ def test_a_word_that_can_be_no_data_is_told_at_once(hub, tmp_path, monkeypatch):
         assert dataset_source(word) == word
     for word, said in [
         ("giqa-bensh", "no such folder; did you mean giqa-bench?"),
+        ("giqa-bench-folder", "no such folder; check the path"),
         ("nosuch", "no such folder; check the path"),
         ("./me/data", "no such folder"),
         ("/tmp/no/such/folder", "no such folder"),

@@ -138,8 +138,12 @@ REFUSED = {
         ["my.csv", "--workers", "0"],
         "--workers: expected a whole number of at least 1",
     ),
+    "photos in no folder": (
+        ["my.csv", "--root", "fotos"],
+        "fotos: expected the folder of the photos (--root), found no such folder; check the path",
+    ),
     "photos elsewhere": (
-        ["my.csv", "--root", "elsewhere"],
+        ["my.csv", "--root", "empty"],
         "my.csv: none of its 3 rows can be used: photo missing (3 rows, the first at line 2: no file 'photo.png' below "
         "the root); name the folder that the photos' paths start from with --root",
     ),
@@ -149,6 +153,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("arguments, said", REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_done_is_one_sentence(capsys, tmp_path, arguments, said):
+    (tmp_path / "empty").mkdir()
     assert said in refused(capsys, *arguments)
     assert not (tmp_path / "build").exists()
 

@@ -128,7 +128,10 @@ def test_check(build, tmp_path, capsys):
     ("arguments", "says"),
     [
         (["build", "nowhere", "--out", "x"], "expected a folder that `giqa annotate` has made"),
-        (["check", "nowhere", "--against", "nowhere"], "expected photos"),
+        (
+            ["check", "nowhere", "--against", "nowhere"],
+            "nowhere: expected the folder of a dataset or of photos, found no such folder; check the path",
+        ),
     ],
 )
 def test_what_is_not_there(arguments, says, tmp_path, monkeypatch, capsys):

@@ -105,6 +105,31 @@ def test_wrong_arguments_are_told_with_the_usage(arguments, capsys):
     assert err.startswith("usage: giqa") and "error:" in err.splitlines()[-1]
 
 
+TOO_MANY = [
+    # The usage of the innermost command that was named, and what it did not expect.
+    (["annotate", "t.csv", "--licence", "x"], "giqa annotate", "unrecognized arguments: --licence x"),
+    (["dataset", "check", "a", "--against", "b", "c"], "giqa dataset check", "unrecognized arguments: c"),
+    (["bench", "score", "a", "b"], "giqa bench score", "unrecognized arguments: b"),
+    (["bench", "a", "b"], "giqa bench", "unrecognized arguments: b"),
+    # A misspelt action is taken for a model, until more comes behind it.
+    (["bench", "scor", "r"], "giqa bench", "unrecognized arguments: r; did you mean `giqa bench score`?"),
+    (
+        ["bench", "scroes", "m", "--labels", "l"],
+        "giqa bench",
+        "unrecognized arguments: m --labels l; did you mean `giqa bench scores`?",
+    ),
+    (["--colour", "describe", "x"], "giqa", "unrecognized arguments: --colour"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "prog", "said"), TOO_MANY)
+def test_a_word_too_many_is_told_with_the_usage_of_its_command(arguments, prog, said, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+    err = capsys.readouterr().err
+    assert err.startswith(f"usage: {prog} [-h]") and err.endswith(f"\n{prog}: error: {said}\n")
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["quickstart", "--help"], ["describe", "--help"]])
 def test_help_on_a_terminal_that_knows_ascii_only(arguments):
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}

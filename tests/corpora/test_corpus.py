@@ -29,6 +29,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a split of a table": ("t.csv", {"split": "test"}, "t.csv takes no --split"),
     "a table that is not there": ("t.csv", {}, "t.csv is not there"),
     "a file of another kind": ("t.xlsx", {}, "there is no corpus 't.xlsx'"),
+    "photos in no folder": (
+        "t.csv",
+        {"root": Path("fotos")},
+        "fotos: expected the folder of the photos (--root), found no such folder; check the path",
+    ),
     "a path that is not there": ("./some/where/else", {}, "there is no corpus './some/where/else'"),
     "a way up": ("../x", {}, "there is no corpus '../x'"),
     "empty": ("", {}, "there is no corpus ''"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,6 +25,14 @@ def data(tmp_path_factory):
 def _short_answers(monkeypatch):
     """A model that has learned nothing never stops by itself."""
     monkeypatch.setattr("giqa_hf.training.evaluation._MOST_NEW_TOKENS", 6)
+
+
+class ReachedError(Exception):
+    """The next step would begin now."""
+
+
+def _loaded(*args, **options):
+    raise ReachedError
 
 
 def settings(data, **changes):
@@ -54,7 +63,8 @@ def test_what_it_says(finished):
     assert "2 rows of 1 other picture are held out" in told  # two rows of each picture
     assert "recipe tiny: 4 rows a step = 1 (devices) x 4 (at a time) x 1 (times)" in told
     assert "step 1, held-out rows: VQA Acc (Total)[lexical] 0.0000" in told
-    assert "which is few: one row is 0.50 of a figure" in told
+    # of 12 rows of 6 pictures 2
+    assert "which is few, and yet 1 of 6 pictures, 17 % of the rows: one row is 0.50 of a figure" in told
     assert outcome.is_first and outcome.merged is None
 
 
@@ -203,3 +213,45 @@ def test_an_unknown_backbone_is_told_the_names(data, tmp_path):
         GiqaError, match=r"expected one of llava-1.5-7b, .*giqa-tiny.* \(did you mean llava-1"
     ):
         run_training(TrainSettings("llava-2", data, recipe="tiny"), tmp_path / "out", say=lambda _: None)
+
+
+def test_the_recipe_that_it_advises_is_not_refused(data, tmp_path, monkeypatch):
+    """Room for just what it names, reckoned with the same --device-batch."""
+    monkeypatch.setattr(
+        "giqa_hf.training.run.sft_config", lambda *args, **options: SimpleNamespace(use_cpu=True)
+    )
+    monkeypatch.setattr("giqa_hf.backbones.load_backbone", _loaded)
+    free = [40 * 2**30]
+    monkeypatch.setattr("giqa_hf.backbones.memory.free_memory", lambda device: free[0])
+
+    def tune(recipe):
+        chosen = TrainSettings("llava-1.5-7b", data, recipe=recipe, changes={"device_batch": 1})
+        run_training(chosen, tmp_path / recipe, say=lambda _: None)
+
+    with pytest.raises(GiqaError, match="a recipe of the kind lora fits, with 31.6 GiB"):
+        tune("paper")
+    free[0] = int(31.7 * 2**30)
+    with pytest.raises(ReachedError):
+        tune("lora")
+    free[0] = int(31.5 * 2**30)
+    with pytest.raises(GiqaError, match="a recipe of the kind lora, found 31.5 GiB; use a smaller model"):
+        tune("lora")
+
+
+@pytest.mark.parametrize(
+    ("few", "eval_share", "said"),
+    [
+        # Of 12 rows of 6 pictures 2 of 1, which is the least; were 2 rows many, it is told all the same.
+        (2, None, "      which is 1 of 6 pictures, 17 % of the rows, since a picture is the least that can be held out; "
+        "give more pictures, or --eval-rows 0 to tune on all of them"),
+        # 3 of 6 were asked for.
+        (2, 0.5, "6 rows of 3 other pictures are held out"),
+    ],
+)  # fmt: skip
+def test_a_large_share_that_nobody_asked_for_is_told(data, tmp_path, monkeypatch, few, eval_share, said):
+    monkeypatch.setattr("giqa_hf.training.prepared._FEW", few)
+    monkeypatch.setattr("giqa_hf.training.run.claim_training", _loaded)
+    told = []
+    with pytest.raises(ReachedError):
+        run_training(settings(data, eval_share=eval_share), tmp_path / "out", say=told.append)
+    assert told[-1] == said

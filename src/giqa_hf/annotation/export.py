@@ -25,7 +25,7 @@ from ..builders.giqa_160k.contamination import (
 )
 from ..builders.giqa_160k.fingerprints import Fingerprint
 from ..builders.giqa_160k.licences import WHOLE, Terms, licence_lines
-from ..builders.giqa_160k.photo_sets import PHOTOS, Stored, photo_line, read_photo_set
+from ..builders.giqa_160k.photo_sets import PHOTOS, Stored, photo_line, read_photo_set, require_folder
 from ..builders.giqa_160k.splits import assign_splits, group_photos
 from ..builders.giqa_160k.statistics import Tally, counted
 from ..builders.giqa_160k.writing import DATASET, SHARD_BYTES, ShardWriter, staged_folder
@@ -176,6 +176,8 @@ def _check_options(against: Sequence[Path], *, allow_overlap: bool, leave_out_ov
         raise GiqaError(
             "--leave-out-overlap: expected a set to compare with, found none; name it with --against FOLDER"
         )
+    for folder in against:  # before the photos of the build are looked at, which takes a while
+        require_folder(folder)
 
 
 def _balanced(

@@ -21,6 +21,7 @@ count with a tenth more. Nothing here was measured on an accelerator.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -142,7 +143,12 @@ def layer_activations(width: int, kv_width: int, mlp_width: int, tokens: int, nu
 
 
 def check_memory(
-    entry: Backbone, recipe_kind: Kind, *, device: str | None = None, **options: Any
+    entry: Backbone,
+    recipe_kind: Kind,
+    *,
+    device: str | None = None,
+    cheaper: Mapping[Kind, Mapping[str, Any]] | None = None,
+    **options: Any,
 ) -> MemoryEstimate:
     """Refuse what does not fit into a device, before it is loaded.
 
@@ -151,23 +157,30 @@ def check_memory(
         recipe_kind (`str`): see `estimate_memory`.
         device (`str`, *optional*): such as `"cuda:1"`; the CPU's memory if not given. Where the free memory of a
             device cannot be found out, nothing is refused.
+        cheaper (mapping, *optional*): by kind, the arguments with which a recipe of that kind would run here, so that
+            none is advised which is then refused. Without it they are those of `options`, with the kind's own number
+            type.
         options: the other arguments of `estimate_memory`.
 
     Returns:
         `MemoryEstimate`: of what fits.
 
     Raises:
-        `GiqaError`: when the device has less; it names the nearest recipe that fits.
+        `GiqaError`: when the device has less; it names the nearest recipe that fits and can run there.
     """
 
     def estimated(kind: Kind) -> MemoryEstimate:
+        if cheaper is not None:
+            return estimate_memory(entry, kind, **cheaper[kind])
         return estimate_memory(entry, kind, **{**options, "dtype": None})  # another kind, its own number type
 
     needed, free = estimate_memory(entry, recipe_kind, **options), free_memory(device)
     if free is None or needed.total <= free:
         return needed
-    cheaper = _CHEAPER[_CHEAPER.index(recipe_kind) + 1 :] if recipe_kind in _CHEAPER else ()
-    fitting = next((kind for kind in cheaper if estimated(kind).total <= free), None)
+    kinds = _CHEAPER[_CHEAPER.index(recipe_kind) + 1 :] if recipe_kind in _CHEAPER else ()
+    if device is None or not device.startswith("cuda"):
+        kinds = tuple(kind for kind in kinds if kind != "qlora")  # bitsandbytes needs a GPU
+    fitting = next((kind for kind in kinds if estimated(kind).total <= free), None)
     if fitting is not None:
         advice = f"a recipe of the kind {fitting} fits, with {estimated(fitting).total / GIB:.1f} GiB"
     else:

@@ -197,11 +197,12 @@ def _notes(comparison: Comparison) -> str:
 def _radar(comparison: Comparison) -> str:
     """The chart of the runs, and of the published best of each group while there is room."""
     runs = [entry for entry in comparison.entries if not entry.is_published]
-    lines = [
+    every = [
         radar.RadarLine(entry.name, _by_title(entry, cells))
         for entry, cells in zip(comparison.entries, comparison.cells, strict=True)
         if not entry.is_published
     ]
+    lines = [line for line in every if any(value is not None for value in line.values.values())]
     groups: dict[str | None, str] = {}
     if len(runs) < len(comparison.entries):
         for row in sorted(
@@ -217,6 +218,7 @@ def _radar(comparison: Comparison) -> str:
     axes = [radar.Axis(_title(column), column.scale) for column in COLUMNS]
     chart = radar.radar_chart(axes, [*shown, *references[: radar.MOST_LINES - len(shown)]])
     left_out = [line.name for line in lines[len(shown) :]]
+    without = [line.name for line in every if line not in lines]
     words = ["Each axis begins with 0 in the middle; a line is broken where a figure is not available."]
     if references:
         words.append(
@@ -225,6 +227,8 @@ def _radar(comparison: Comparison) -> str:
         )
     if left_out:
         words.append(f"Not drawn, for want of colours: {', '.join(left_out)}.")
+    if without:
+        words.append(f"Not drawn, for want of a figure that may be compared: {', '.join(without)}.")
     if comparison.notes:
         words.append(
             "Figures with a letter in the table must not be compared with the others and are not drawn."

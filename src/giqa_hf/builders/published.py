@@ -36,7 +36,7 @@ def dataset_source(name: str) -> str:
     known = (*PUBLISHED, MADE_HERE)
     if name in known or _HUB_ID.fullmatch(name):
         return name
-    alike = difflib.get_close_matches(name, known, n=1)
+    alike = difflib.get_close_matches(name, known, n=1, cutoff=0.85)  # a slip, not a longer name
     advice = f"did you mean {alike[0]}?" if alike else "check the path"
     raise DataError(
         f"{name}: expected the folder of a dataset, {', '.join(known)}, or the OWNER/NAME of one on the Hub, found "

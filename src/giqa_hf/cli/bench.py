@@ -8,6 +8,7 @@ a model of one's own; `export` gives rows to Label Studio, and `import` takes th
 from __future__ import annotations
 
 import argparse
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,20 @@ def add_parser(subparsers: Any) -> None:
 
     def parse_known_args(args: Any = None, namespace: Any = None) -> Any:
         is_run = bool(args) and args[0] not in (*_ACTIONS, "-h", "--help")
+        if is_run and (alike := difflib.get_close_matches(args[0], _ACTIONS[1:], n=1, cutoff=0.7)):
+            tell = run.error
+
+            def error(message: str) -> None:  # a run takes one name: with more behind it, an action was meant
+                meant = f"; did you mean `giqa bench {alike[0]}`?" if "unrecognized" in message else ""
+                tell(message + meant)
+
+            run.error = error
         return parse([_RUN, *args] if is_run else args, namespace)
 
     parser.parse_known_args = parse_known_args
     parser.epilog = "`giqa bench MODEL -h` tells the options of a run."
     actions = parser.add_subparsers(required=True, metavar="MODEL or ACTION", prog="giqa bench")
-    _add_run(actions)
+    run = _add_run(actions)
     _add_compare(actions)
     _add_score(actions)
     bench_scores.add_action(actions)
@@ -46,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
     bench_humans.add_actions(actions)
 
 
-def _add_run(actions: Any) -> None:
+def _add_run(actions: Any) -> Any:
     run = actions.add_parser(
         _RUN,
         prog="giqa bench",  # and no help, which would put that inner name into the list
@@ -86,6 +95,7 @@ def _add_run(actions: Any) -> None:
                      "too, as a figure of its own (transformers only)")  # fmt: skip
     _add_scoring(run)
     run.set_defaults(run=run_model)
+    return run
 
 
 def _add_compare(actions: Any) -> None:

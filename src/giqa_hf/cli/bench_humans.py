@@ -70,8 +70,8 @@ def run_import(args: argparse.Namespace) -> None:
     from ..benchmark.humans.bench import write_bench
     from ..files import write_json
 
-    rows = load_rows(args.data, args.split, args.limit)
     judgements = read_exports(args.exports)
+    rows = load_rows(args.data, args.split, args.limit)
     known = {f"{number:06d}:{row['image_id']}" for number, row in enumerate(rows)}
     if strangers := sorted({judgement.row_id for judgement in judgements} - known):
         raise DataError(

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from .. import __version__
 from ..errors import GiqaError
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(
                 errors="backslashreplace"
             )  # a model may write what the terminal's encoding lacks
-    parser = argparse.ArgumentParser(prog="giqa", description="Image quality with words and boxes.")
+    parser = _Parser(prog="giqa", description="Image quality with words and boxes.")
     parser.add_argument("--version", action="version", version=f"giqa_hf {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
@@ -50,6 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\ngiqa: interrupted; run the same command again to go on", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Words that nobody expected are told with the usage of the command that they were given to, not with giqa's."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
 
 
 def _sentence(error: OSError) -> str:

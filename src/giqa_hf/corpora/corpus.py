@@ -70,6 +70,12 @@ def open_corpus(
         if root is None:
             raise DataError(f"{what}: name the folder that it lies in with --root; {how_to_get(origin)}")
         return reader(Path(root))
+    if root is not None and not Path(root).is_dir():
+        found = "a file" if Path(root).is_file() else "no such folder"
+        raise DataError(
+            f"{root}: expected the folder of the photos (--root), found {found}; check the path, or leave --root out "
+            "where the photos' paths start from the folder of the table or dataset"
+        )
     path = Path(what)
     if path.suffix.lower() in SUFFIXES and not path.is_dir():
         _refuse_options(what, {"split": split})

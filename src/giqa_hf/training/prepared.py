@@ -16,6 +16,8 @@ from .lengths import context_of, count_tokens, find_too_long, fingerprint, refus
 from .rows import Split
 
 _FEW = 50
+_MANY = 10  # pictures, of which one is no more than a tenth
+_SMALL_ADVICE = "give more pictures, or --eval-rows 0 to tune on all of them"
 
 
 class Prepared(NamedTuple):
@@ -107,16 +109,23 @@ def prepare(
         "images": len(set(held["image_id"][:])),
         "fingerprint": fingerprint(asked),
     }
+    pictures = told["images"] + told["held_out"]["images"]
     one_row, one_picture = held.num_rows == 1, told["held_out"]["images"] == 1
     say(
         f"{held.num_rows} row{'' if one_row else 's'} of {told['held_out']['images']} other "
         f"picture{'' if one_picture else 's'} {'is' if one_row else 'are'} held out"
     )
+    # The least that can be held out, and yet more than the tenth that is otherwise the most.
+    share = f"1 of {pictures} pictures, {held.num_rows / (held.num_rows + told['rows']):.0%} of the rows"
+    share = share.replace("%", " %") if one_picture and pictures < _MANY else ""
     if held.num_rows < _FEW:
         say(
-            f"      which is few: one row is {1 / held.num_rows:.2f} of a figure, and the best of several checkpoints "
-            "may be so by chance; --eval-rows holds out more"
+            f"      which is few{f', and yet {share}' if share else ''}: one row is {1 / held.num_rows:.2f} of a "
+            "figure, and the best of several checkpoints may be so by chance; "
+            + (_SMALL_ADVICE if share else "--eval-share holds out more")
         )
+    elif share:
+        say(f"      which is {share}, since a picture is the least that can be held out; {_SMALL_ADVICE}")
     evaluation = make_evaluation(held, asked, backbone.processor)
     return Prepared(train, evaluation, frozenset(held["task"][:]), told)
 

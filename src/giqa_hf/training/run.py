@@ -165,7 +165,7 @@ def run_training(settings: TrainSettings, out: Path, *, say: Say = print) -> Tra
     say = say if state.is_main_process else _silent
     dtype = _dtype(recipe, on_cpu=config.use_cpu)
     if settings.checkpoint is None:
-        _check_memory(entry, recipe, device_batch, dtype, devices, config)
+        _check_memory(entry, settings, devices, config)
     backbone = load_backbone(
         settings.backbone,
         checkpoint=settings.checkpoint,
@@ -252,24 +252,31 @@ def _dtype(recipe: Recipe, *, on_cpu: bool) -> str:
     return "float32" if on_cpu or trained else "bfloat16"
 
 
-def _check_memory(
-    entry: Any, recipe: Recipe, device_batch: int, dtype: str, devices: int, config: SFTConfig
-) -> None:
+def _check_memory(entry: Any, settings: TrainSettings, devices: int, config: SFTConfig) -> None:
     """Before gigabytes are loaded: whether the device can hold what the recipe needs."""
     from ..backbones import check_memory
 
     if os.environ.get("ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE", "none") != "none":
         return  # most of it lies in the machine's RAM then
+
+    def needs(recipe: Recipe) -> dict[str, Any]:
+        return {
+            # Devices that share the weights keep them, and AdamW's state, in float32.
+            "dtype": "float32" if recipe.kind == "full" else _dtype(recipe, on_cpu=config.use_cpu),
+            "device_batch": split_batch(recipe, devices)[0],
+            "gradient_checkpointing": recipe.gradient_checkpointing,
+            "lora_rank": recipe.lora_rank,
+            "devices": devices if is_sharded() else 1,
+        }
+
+    recipe = settings.tuned_by
     check_memory(
         entry,
         recipe.kind,
         device=None if config.use_cpu else str(config.device),
-        # Devices that share the weights keep them, and AdamW's state, in float32.
-        dtype="float32" if recipe.kind == "full" else dtype,
-        device_batch=device_batch,
-        gradient_checkpointing=recipe.gradient_checkpointing,
-        lora_rank=recipe.lora_rank,
-        devices=devices if is_sharded() else 1,
+        # As `--recipe lora` or qlora would run with the same changes.
+        cheaper={kind: needs(recipe_of(kind, **settings.changes)) for kind in ("lora", "qlora")},
+        **needs(recipe),
     )
 
 

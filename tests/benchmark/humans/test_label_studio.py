@@ -156,7 +156,8 @@ def test_annotators_by_address_number_or_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "expected a JSON export"),
+        (None, "x.json: expected a JSON export of Label Studio, found no such file; check the path"),
+        ("{", "expected a JSON export of Label Studio, found no JSON .*; export it again as JSON"),
         ("{}", "expected a list of tasks"),
         ('[{"data": {}}]', "made by `giqa bench export`"),
         ('[{"data": {"row_id": "1", "question": "q", "answer": "a"}}]', "expected a list of annotations"),
@@ -164,7 +165,8 @@ def test_annotators_by_address_number_or_file(tmp_path):
 )
 def test_files_that_are_no_exports(tmp_path, content, words):
     path = tmp_path / "x.json"
-    path.write_text(content)
+    if content is not None:
+        path.write_text(content)
     with pytest.raises(DataError, match=words):
         read_exports([path])
 

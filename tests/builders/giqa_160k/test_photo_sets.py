@@ -153,11 +153,17 @@ def test_a_line_that_is_none(tmp_path, line):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda p: None, lambda p: p.mkdir(), lambda p: (p.mkdir(), (p / "a.txt").touch())]
+    ("make", "said"),
+    [
+        (lambda p: None, "or of photos, found no such folder; check the path"),
+        (lambda p: p.touch(), "or of photos, found a file; check the path"),
+        (lambda p: p.mkdir(), "expected photos"),
+        (lambda p: (p.mkdir(), (p / "a.txt").touch()), "expected photos"),
+    ],
 )
-def test_no_photos(tmp_path, make):
+def test_no_photos(tmp_path, make, said):
     make(tmp_path / "set")
-    with pytest.raises(DataError, match="expected photos"):
+    with pytest.raises(DataError, match=said):
         quiet(tmp_path / "set")
 
 

@@ -174,7 +174,7 @@ class EndpointLLM:
             simple = _SIMPLE._replace(max_tokens=prompt.max_tokens)
             state.server.ask(simple, model, self._decoding(simple), enforce_schema=False)
         except Failure as error:
-            error.tries, error.in_s = failure.tries + 1, failure.in_s  # of the prompt, and this one
+            error.tries, error.in_s = failure.tries, failure.in_s  # of the prompt, as it was told
             raise self._no_answer(error) from None
         return Completion(None, failure.problem)
 

@@ -145,8 +145,19 @@ def read_exports(paths: Sequence[Path]) -> list[Judgement]:
     for path in paths:
         try:
             tasks = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: expected a JSON export of Label Studio, got {error}") from None
+        except FileNotFoundError:
+            raise DataError(
+                f"{path}: expected a JSON export of Label Studio, found no such file; check the path"
+            ) from None
+        except OSError as error:
+            raise DataError(
+                f"{path}: expected a JSON export of Label Studio, found nothing that can be read ({error.strerror}); "
+                "check the path and its access rights"
+            ) from None
+        except ValueError as error:
+            raise DataError(
+                f"{path}: expected a JSON export of Label Studio, found no JSON ({error}); export it again as JSON"
+            ) from None
         if not isinstance(tasks, list):
             raise DataError(
                 f"{path}: expected a list of tasks (export as JSON, not JSON-MIN), found {type(tasks).__name__}"

@@ -66,8 +66,9 @@ def read_photo_set(folder: Path, *, threads: int = 1, say: Callable[[str], None]
             their ids they are compared all the same.
 
     Raises:
-        `DataError`: when there are no photos in it.
+        `DataError`: when there is no such folder, or there are no photos in it.
     """
+    require_folder(folder)
     known = read_photo_lines(folder / PHOTOS) if (folder / PHOTOS).is_file() else {}
     looked_up = {line.sha256: line for line in known.values()}
     photos: dict[tuple[str, str], Photo] = {}
@@ -111,6 +112,19 @@ def read_photo_set(folder: Path, *, threads: int = 1, say: Callable[[str], None]
             f"{folder}: expected photos (Parquet files with images, or picture files), found none"
         )
     return list(photos.values())
+
+
+def require_folder(folder: Path) -> None:
+    """See that a set is a folder.
+
+    Raises:
+        `DataError`: when it is none.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: expected the folder of a dataset or of photos, found "
+            f"{'a file' if folder.is_file() else 'no such folder'}; check the path"
+        )
 
 
 def photo_line(stored: Stored, found: Fingerprint, license: str, publish: str) -> dict[str, Any]:
