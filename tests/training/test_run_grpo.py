@@ -71,7 +71,7 @@ WRONG = {
     ),
     "another name": (
         ["--checkpoint", "x", "--recipe", "grpo-huge"],
-        "recipe: expected one of grpo, grpo-tiny",
+        "expected --recipe out of paper, lora, qlora, tiny, grpo, grpo-tiny, got 'grpo-huge'",
     ),
     "a number": (["--checkpoint", "x", "--epochs", "0"], "expected epochs above 0"),
 }
