@@ -119,3 +119,4 @@ def test_models_are_loaded_one_at_a_time():
 
 def test_the_examples_are_those_of_giqa_synth():
     assert "coffee.png" in examples()
+    assert sum(name.startswith("motorcycle") for name in examples()) == 1
