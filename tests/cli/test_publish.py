@@ -87,17 +87,6 @@ def test_one_sentence(capfd, words, says):
     assert says in err and err.count("\n") == 1
 
 
-def test_the_apps_code_compiles(capfd):
-    from giqa_hf.hub.space_plan import space_plan
-
-    for models in ((), ("me/a", "me/b")):
-        (app,) = (
-            file for file in space_plan("me/demo", models=models).files if file.path_in_repo == "app.py"
-        )
-        compile(app.source, "app.py", "exec")
-        assert (b'build(["me/a", "me/b"])' if models else b"build()") in app.source
-
-
 def test_the_token_is_no_option():
     assert TOKEN.startswith("hf_")
     with pytest.raises(SystemExit):

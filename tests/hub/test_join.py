@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import datasets
 import pyarrow.parquet as pq
@@ -139,6 +140,48 @@ def test_what_cannot_be_joined(published, images, tmp_path, change, says):
 def test_no_folder_with_photos(published, tmp_path):
     with pytest.raises(DataError, match="expected a folder with your copies of the photos, found none"):
         join(published, tmp_path / "gone", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "inside, overwrite, says",
+    [
+        (None, True, "expected a new folder for --out, found a file; choose another one"),
+        (
+            "notes.txt",
+            True,
+            "expected a new folder for --out, found one with other files; choose another one",
+        ),
+        ("dataset.json", False, "found a dataset; choose another one, or add --overwrite to replace it"),
+    ],
+)
+def test_a_place_that_is_taken_is_seen_before_photos_are_read(published, tmp_path, inside, overwrite, says):
+    out = tmp_path / "out"
+    if inside is None:
+        out.write_text("")
+    else:
+        out.mkdir()
+        (out / inside).write_text("{}")
+    with pytest.raises(GiqaError, match=says):  # and not that there is no folder with photos
+        join(published, tmp_path / "gone", out, overwrite=overwrite)
+
+
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("me/d_koniq", "download it first: hf download me/d_koniq --repo-type dataset --local-dir d_koniq"),
+        ("here/d_koniq", "check the path"),
+        ("d_koniq", "check the path"),
+    ],
+)
+def test_a_dataset_that_is_not_here(images, tmp_path, monkeypatch, name, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    with pytest.raises(DataError) as caught:
+        join(Path(name), images, tmp_path / "out")
+    assert (
+        str(caught.value)
+        == f"{name}: expected the folder of a dataset without its photos, found none; {says}"
+    )
 
 
 def test_the_command(published, images, tmp_path, capsys):

@@ -187,6 +187,13 @@ def test_a_public_repository_is_not_filled_by_accident(hub):
     assert look_up(plan_of(private=False), update=True).exists
 
 
+def test_an_upload_makes_nothing_public(hub):
+    send(plan_of())
+    with pytest.raises(GiqaError, match="expected a public model for --public, found a private one"):
+        look_up(plan_of(private=False), update=True)
+    assert hub.repo("model", "me/x").private
+
+
 def test_a_branch(hub):
     send(plan_of(LARGE[0]))
     send(plan_of(LARGE[1]), update=True, revision="v2")

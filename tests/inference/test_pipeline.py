@@ -308,3 +308,11 @@ def test_loading(tmp_path, monkeypatch):
     (tmp_path / "lora" / "adapter_config.json").write_text("{}")
     with pytest.raises(GiqaError, match="found an adapter; put it into its model"):
         load("lora")
+
+
+def test_a_question_that_leaves_no_room_is_a_failed_answer(pipe, photos):
+    """The tiny model reads so many tokens; a word and its space are a token or two."""
+    context = pipe.model.config.get_text_config().max_position_embeddings
+    long, fine = pipe(photos[:2], ["blurred " * context, "Is it blurred?"])
+    assert isinstance(fine, GroundedAnswer) and isinstance(long, FailedAnswer)
+    assert f"expected at most half of the {context:,} that the model reads" in long.error

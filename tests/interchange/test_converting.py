@@ -59,6 +59,33 @@ def test_a_dataset_to_coco_to_a_dataset(tmp_path, capsys):
     assert [row["image"]["bytes"] for row in back] == [row["image"]["bytes"] for row in candles()]
 
 
+@pytest.mark.parametrize(
+    ("others", "options", "line"),
+    [
+        ([], [], ""),
+        (["test"], [], "split train; 2 rows of test are left out, name it with --split test\n"),
+        (
+            ["validation", "test"],
+            [],
+            "split train; 2 rows of validation, 2 rows of test are left out, name one with --split\n",
+        ),
+        (["test"], ["--split", "train"], ""),
+        (["test"], ["--split", "test"], ""),
+    ],
+)
+def test_other_splits_are_told(others, options, line, tmp_path, capsys):
+    import datasets
+
+    from giqa_hf.schema import features
+
+    (tmp_path / "in").mkdir()
+    for split in ("train", *others):
+        table = datasets.Dataset.from_list(candles(), features=features())
+        table.to_parquet(tmp_path / "in" / f"{split}-00000-of-00001.parquet")
+    assert main(["convert", str(tmp_path / "in"), str(tmp_path / "coco"), "--to", "coco", *options]) == 0
+    assert capsys.readouterr().out.startswith(f"{line}2 of 2 rows, giqa to coco")
+
+
 def test_one_file_has_no_pictures(tmp_path):
     convert(rows_of(candles()), tmp_path / "a.json", "coco", say=lambda line: None)
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -74,6 +74,21 @@ def test_words(notation, off, tmp_path):
         open_rows(str(path), "llama-factory")
 
 
+@pytest.mark.parametrize("form", ["ms-swift", "llama-factory"])
+@pytest.mark.parametrize("named", [True, False])
+def test_the_folder_of_an_export_names_its_file(form, named, tmp_path):
+    target = MsSwift() if form == "ms-swift" else LlamaFactory(Writing(GiqaFormat(), whole, "whole"))
+    _, path = exported(tmp_path, target)
+    with pytest.raises(DataError) as caught:
+        open_rows(str(tmp_path), form if named else None)
+    assert str(caught.value) == (
+        f"{tmp_path}: expected the file with the rows of an export for {form}, found its folder; give {path} with "
+        f"--from {form}"
+    )
+    with pytest.raises(DataError, match="give --from with one of .*, ms-swift, llama-factory"):
+        open_rows(str(path))
+
+
 def test_the_command(tmp_path, capsys):
     _, path = exported(tmp_path / "factory", LlamaFactory(Writing(GiqaFormat(), whole, "whole")))
     back = ["convert", str(path), str(tmp_path / "coco"), "--to", "coco", "--from", "llama-factory"]

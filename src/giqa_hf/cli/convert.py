@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
         choices=(*FORMS, *dataset_export.TARGETS),
         help="form of IN (default: as its folder says, or a dataset)",
     )
-    parser.add_argument("--split", default="train", help="split of a dataset, read or made (default: train)")
+    parser.add_argument("--split", help="split of a dataset, read or made (default: train)")
     parser.add_argument("--limit", type=int, help="only the first rows")
     parser.add_argument(
         "--images",
@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> None:
     """Run `giqa convert`."""
     from ..interchange import convert, open_rows
 
+    named, args.split = args.split, args.split or "train"
     if args.to in dataset_export.TARGETS:
         _refuse_other_source(args)
         dataset_export.run_export(args)
@@ -66,6 +67,11 @@ def run(args: argparse.Namespace) -> None:
     source = open_rows(
         args.source, args.form, split=args.split, images=args.images, limit=args.limit, words=words
     )
+    if named is None and source.other_splits:
+        left = ", ".join(f"{count:,} rows of {name}" for name, count in source.other_splits.items())
+        one = next(iter(source.other_splits))
+        way_on = f"it with --split {one}" if len(source.other_splits) == 1 else "one with --split"
+        print(f"split {args.split}; {left} are left out, name {way_on}")
     made = convert(source, args.out, args.to, split=args.split, say=lambda line: print(line, file=sys.stderr))
     print(f"{made.written} of {made.rows} rows, {source.form} to {args.to}: {args.out}")
     for reason, count in made.dropped.items():

@@ -46,6 +46,7 @@ def add_parser(subparsers: Any) -> None:
 
     metric = actions.add_parser("metric", help="a metric as a Space that evaluate.load opens")
     metric.add_argument("name", nargs="?", default="giqa_bench", help="of the metric (default: %(default)s)")
+    _add_package(metric)
     _add_common(metric, run_metric)
 
     space = actions.add_parser("space", help="the web app as a Gradio Space")
@@ -56,7 +57,16 @@ def add_parser(subparsers: Any) -> None:
         metavar="ME/NAME",
         help="a model on the Hub (default: giqa-tiny)",
     )
+    _add_package(space)
     _add_common(space, run_space)
+
+
+def _add_package(parser: Any) -> None:
+    parser.add_argument(
+        "--package",
+        metavar="ADDRESS",
+        help="where the Space installs giqa-hf from, such as git+https://... (default: PyPI)",
+    )
 
 
 def _add_common(parser: Any, run: Any) -> None:
@@ -102,14 +112,15 @@ def run_metric(args: argparse.Namespace) -> None:
     """Run `giqa publish metric`."""
     from ..hub.metric_plan import metric_plan
 
-    _publish(metric_plan(args.name, args.to, private=not args.public), args)
+    _publish(metric_plan(args.name, args.to, package=args.package, private=not args.public), args)
 
 
 def run_space(args: argparse.Namespace) -> None:
     """Run `giqa publish space`."""
     from ..hub.space_plan import space_plan
 
-    _publish(space_plan(args.to, models=tuple(args.model), private=not args.public), args)
+    plan = space_plan(args.to, models=tuple(args.model), package=args.package, private=not args.public)
+    _publish(plan, args)
 
 
 def _publish(plan: UploadPlan, args: argparse.Namespace) -> None:

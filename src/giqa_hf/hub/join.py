@@ -59,9 +59,11 @@ def join_photos(
 
     Raises:
         `DataError`: when the folder is no such dataset.
-        `GiqaError`: when photos are missing and `partial` is not set; it names the first, with those of the right name
-            and another content apart.
+        `GiqaError`: when `out` is taken, which is seen before any photo is read; when photos are missing and `partial`
+            is not set; it names the first, with those of the right name and another content apart.
     """
+    _check_out(out, overwrite)
+    _check_folder(folder)
     told = read_dataset(folder)
     if not (folder / PHOTOS).is_file():
         raise DataError(
@@ -97,6 +99,34 @@ def join_photos(
         write_text(stage / DATASET, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
         write_text(stage / CARD, _card(folder, content, out.resolve().name))
     return Joined(tuple(sorted(found)), missing, wrong)
+
+
+def _check_out(out: Path, overwrite: bool) -> None:
+    """See, before the photos are read, that the place is free; `staged_folder` looks again."""
+    if out.is_file():
+        raise GiqaError(f"{out}: expected a new folder for --out, found a file; choose another one")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not (out / DATASET).is_file():
+        raise GiqaError(
+            f"{out}: expected a new folder for --out, found one with other files; choose another one"
+        )
+    if not overwrite:
+        raise GiqaError(
+            f"{out}: expected a new folder for --out, found a dataset; choose another one, or add --overwrite to "
+            "replace it"
+        )
+
+
+def _check_folder(folder: Path) -> None:
+    """See that the dataset is a folder here; a name of the Hub must be downloaded first."""
+    if folder.is_dir():
+        return
+    name = folder.as_posix()
+    way_on = "check the path"
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name, re.ASCII) and not folder.parent.is_dir():
+        way_on = f"download it first: hf download {name} --repo-type dataset --local-dir {folder.name}"
+    raise DataError(f"{name}: expected the folder of a dataset without its photos, found none; {way_on}")
 
 
 def _told_missing(images: Path, missing: tuple[str, ...], wrong: tuple[str, ...]) -> str:

@@ -1,11 +1,18 @@
-"""The upload of the web app as a Gradio Space."""
+"""The upload of the web app as a Gradio Space, and what the Spaces of this package share."""
 
 from __future__ import annotations
 
 import json
 
 from .. import __version__
+from ..errors import DataError
 from .plan import CARD, UploadPlan, check_repo_id, planned
+
+GRADIO = "6.31.0"
+"""The release that the app and the metrics' pages were run with; a Space without one gets the newest."""
+FROM_PYPI = (
+    "its requirements.txt takes giqa-hf from PyPI; while it is not there, name its address with --package"
+)
 
 _APP = '''"""The web app of giqa_hf."""
 
@@ -20,6 +27,7 @@ emoji: 🔎
 colorFrom: blue
 colorTo: gray
 sdk: gradio
+sdk_version: {gradio}
 app_file: app.py
 pinned: false
 license: apache-2.0
@@ -43,13 +51,17 @@ the Space runs on.
 """
 
 
-def space_plan(repo_id: str, *, models: tuple[str, ...] = (), private: bool = True) -> UploadPlan:
+def space_plan(
+    repo_id: str, *, models: tuple[str, ...] = (), package: str | None = None, private: bool = True
+) -> UploadPlan:
     """The plan for a Space with the web app.
 
     Args:
         repo_id (`str`): of the Space.
         models (`tuple` of `str`, *optional*): repositories on the Hub whose checkpoints it offers; without any, the
             small model that comes with the package.
+        package (`str`, *optional*): address from which the Space installs giqa-hf, such as `git+https://...`; PyPI if
+            not given.
         private (`bool`, *optional*, defaults to `True`): for a new Space.
 
     Raises:
@@ -68,11 +80,34 @@ def space_plan(repo_id: str, *, models: tuple[str, ...] = (), private: bool = Tr
         name=repo_id.split("/")[1],
         used="models:\n" + "".join(f"- {json.dumps(model)}\n" for model in models) if models else "",
         version=__version__,
+        gradio=GRADIO,
         models=told,
     )
     files = (
         planned(CARD, card),
-        planned("app.py", _APP.format(models=json.dumps(list(models)) if models else "")),
-        planned("requirements.txt", f"giqa-hf[app]>={__version__}\n"),
+        planned("app.py", _APP.format(models=", ".join(map(json.dumps, models)))),
+        planned("requirements.txt", requirement("giqa-hf[app]", package)),
     )
-    return UploadPlan(repo_id, "space", files, private=private)
+    notes = [] if package else [FROM_PYPI]
+    if models:
+        notes.append(
+            "a model that is private can be read by the Space only with a token, as the secret HF_TOKEN in its settings"
+        )
+    return UploadPlan(repo_id, "space", files, private=private, notes=tuple(notes))
+
+
+def requirement(name: str, package: str | None) -> str:
+    """The line of a Space's requirements.txt for this package.
+
+    Args:
+        name (`str`): with its extras.
+        package (`str`, *optional*): address to install from; PyPI if not given.
+
+    Raises:
+        `DataError`: for an address of more than one line or word.
+    """
+    if package is None:
+        return f"{name}>={__version__}\n"
+    if package != "".join(package.split()) or "://" not in package:
+        raise DataError(f"--package: expected an address such as git+https://..., got {package!r}")
+    return f"{name} @ {package}\n"

@@ -76,6 +76,11 @@ def look_up(plan: UploadPlan, *, update: bool = False, revision: str = MAIN, say
             "would be seen "
             "at once; add --public if they may, or choose another name"
         )
+    if remote.exists and remote.private and not plan.private:
+        raise GiqaError(
+            f"{plan.repo_id}: expected a public {plan.repo_type} for --public, found a private one on the Hub, which "
+            "an upload does not change; make it public in its settings there, or leave --public out"
+        )
     return remote
 
 

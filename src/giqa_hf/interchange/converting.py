@@ -6,7 +6,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from ..progress import Progress, Say
 from . import coco, coco_panoptic, cvat, fiftyone, giqa_folder, label_studio, ms_swift_objects
 from .carries import Carries, Tally
 from .conversations import KOSMOS2, QWEN, QWEN25, Conversations
+from .exporting import RECORD as EXPORT
 from .inlet import Inlet
 from .marks import Row
 from .outlet import Item, Outlet
@@ -80,6 +81,8 @@ class Rows:
         rows (iterator of rows): of the schema.
         total (`int`, *optional*): their number, where it is known before.
         notes (`Counter` of `str`): what was changed or left out while they were read; filled as they are.
+        other_splits (mapping of `str` to `int`, *optional*): the splits of the dataset that are not among them, with
+            their numbers of rows.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Rows:
     rows: Iterator[Row]
     total: int | None
     notes: Counter[str]
+    other_splits: Mapping[str, int] = field(default_factory=dict)
 
 
 class Converted(NamedTuple):
@@ -136,8 +140,8 @@ def open_rows(
     if form not in CARRIES and form not in TRAINERS:
         raise DataError(f"from: expected one of {', '.join((*CARRIES, *TRAINERS))}, got {form!r}")
     if form == GIQA:
-        rows, total = giqa_folder.open_rows(source, split, limit)
-        return Rows(source, form, rows, total, Counter())
+        rows, total, others = giqa_folder.open_rows(source, split, limit)
+        return Rows(source, form, rows, total, Counter(), others)
     if form in TRAINERS:
         return _of_trainer(path, form, images, limit, words)
     file = path / FORMS[form].FILE if path.is_dir() else path
@@ -152,6 +156,7 @@ def _of_trainer(
 ) -> Rows:
     """Rows of a file for ms-swift or LLaMA-Factory."""
     if not path.is_file():
+        _refuse_export(path)
         raise DataError(
             f"{path}: expected the file with the rows, such as NAME.jsonl, found none; check the path"
         )
@@ -250,8 +255,22 @@ def _watched(source: Rows, tally: Tally, say: Say) -> Iterator[Row]:
             say(f"      {number:,} rows")
 
 
+def _refuse_export(path: Path) -> None:
+    """See that a folder is not what `export_data` made: its rows are in one file, which is given by its own name."""
+    try:
+        record = json.loads((path / EXPORT).read_text(encoding="utf-8"))
+        form, file = record["settings"]["to"], path / record["rows_file"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    raise DataError(
+        f"{path}: expected the file with the rows of an export for {form}, found its folder; give {file} with "
+        f"--from {form}"
+    )
+
+
 def _form_of(path: Path) -> str:
     """The form of what stands at a path, where the path tells it."""
+    _refuse_export(path)
     if path.is_dir() and (path / RECORD).is_file():
         try:
             record = json.loads((path / RECORD).read_text(encoding="utf-8"))
@@ -265,6 +284,6 @@ def _form_of(path: Path) -> str:
             return "cvat"
         raise DataError(
             f"{path}: expected to be told which form the file has, for its name does not say it; give --from with "
-            f"one of {', '.join(FORMS)}"
+            f"one of {', '.join((*FORMS, *TRAINERS))}"
         )
     return GIQA

@@ -33,8 +33,10 @@ _ROWS_AT_ONCE = 16
 """Rows that are in memory with their pictures."""
 
 
-def open_rows(name: str, split: str, limit: int | None = None) -> tuple[Iterator[dict[str, Any]], int]:
-    """The rows of a dataset, one after the other, and their number.
+def open_rows(
+    name: str, split: str, limit: int | None = None
+) -> tuple[Iterator[dict[str, Any]], int, dict[str, int]]:
+    """The rows of a dataset, one after the other, their number, and the number of rows of each other split.
 
     Args:
         name (`str`): the folder of a dataset, `"giqa-synth"`, or a dataset of the Hub.
@@ -47,6 +49,11 @@ def open_rows(name: str, split: str, limit: int | None = None) -> tuple[Iterator
     import datasets
 
     found = open_split(name, split, limit)
+    others = {
+        key: info.num_examples
+        for key, info in (found.info.splits or {}).items()
+        if key != split and info.num_examples
+    }
     if "image" in found.column_names:
         found = found.cast_column("image", datasets.Image(decode=False))
     count = len(found) if limit is None else min(limit, len(found))
@@ -71,7 +78,7 @@ def open_rows(name: str, split: str, limit: int | None = None) -> tuple[Iterator
             f"{name}: expected rows of giqa_hf.schema, found no column {', '.join(missing)} among "
             f"{', '.join(found.column_names)}; give another dataset"
         )
-    return rows(), count
+    return rows(), count, others
 
 
 def write(rows: Iterable[Row], folder: Path, split: str, dropped: Counter[str]) -> None:
