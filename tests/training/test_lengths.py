@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from giqa_hf.benchmark.generate import context_of
 from giqa_hf.errors import DataError
 from giqa_hf.processing import load_grounding_processor
 from giqa_hf.training import to_conversations
 from giqa_hf.training.lengths import (
     TooLong,
-    context_of,
     count_tokens,
     find_too_long,
     fingerprint,

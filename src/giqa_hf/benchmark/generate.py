@@ -263,6 +263,34 @@ def _has_its_start(processor: Any, text: str) -> bool:
     return start is not None and text.startswith(start)
 
 
+def context_of(model: Any) -> int | None:
+    """How many tokens a model can take, `None` where its configuration does not say."""
+    found = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return int(found) if found else None
+
+
+def check_room(model: Any, tokenizer: Any, question: str) -> None:
+    """See that a question leaves room: beyond its context a model writes rubbish that looks like an answer.
+
+    Args:
+        model (`PreTrainedModel`): which is asked.
+        tokenizer (`PreTrainedTokenizerBase`): its own.
+        question (`str`): as the model reads it, with its boxes written.
+
+    Raises:
+        `ValueError`: when it has more tokens than half of the model's context.
+    """
+    context = context_of(model)
+    if context is None or len(question) <= context // 2:  # a token has a character or more
+        return
+    tokens = len(tokenizer(question, add_special_tokens=False).input_ids)
+    if tokens > context // 2:
+        raise ValueError(
+            f"the question has {tokens:,} tokens, expected at most half of the {context:,} that the model reads, "
+            "for picture and answer need room too; ask something shorter"
+        )
+
+
 def check_words_only(processor: Any, prompt: str, name: str) -> None:
     """Refuse a prompt that holds the processor's placeholder for pictures, by a `DataError` that calls it `name`."""
     placeholder = getattr(processor, "image_token", None)

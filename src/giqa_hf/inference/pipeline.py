@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..benchmark.generate import Said, check_words_only, generate_batches
+from ..benchmark.generate import Said, check_room, check_words_only, generate_batches
 from ..boxes import Boxes
 from ..errors import GiqaError
 from ..grounded_text import GroundedText
@@ -209,24 +209,10 @@ class GroundingPipeline:
             width, height = self.processor.frame(*image.size).model_wh
             prompt = self._prompt(asked, image.size)
             check_words_only(self.processor, prompt, "question")
-            self._check_length(prompt)
+            check_room(self.model, self.processor.tokenizer, prompt)
         except (GiqaError, ValueError) as error:
             return FailedAnswer(str(error))
         return _Ready(image, prompt, picture, width * height)
-
-    def _check_length(self, prompt: str) -> None:
-        """Beyond its context a model writes rubbish that looks like an answer."""
-        from ..training.lengths import context_of
-
-        context = context_of(self.model)
-        if context is None or len(prompt) <= context // 2:  # a token has a character or more
-            return
-        tokens = len(self.processor.tokenizer(prompt, add_special_tokens=False).input_ids)
-        if tokens > context // 2:
-            raise ValueError(
-                f"the question has {tokens:,} tokens, expected at most half of the {context:,} that the model reads, "
-                "for picture and answer need room too; ask something shorter"
-            )
 
     def _prompt(self, asked: _Asked, image_wh: tuple[int, int]) -> str:
         question = asked.question

@@ -109,12 +109,6 @@ def refuse_too_long(found: Sequence[TooLong], most: int) -> None:
         )
 
 
-def context_of(model: Any) -> int | None:
-    """How many tokens a model can take, `None` where its configuration does not say."""
-    found = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return int(found) if found else None
-
-
 def _picture_tokens(processor: Any, prompt: str, without: int, size: tuple[int, int]) -> int:
     """What a picture of that size adds to the tokens of a prompt that holds its placeholder."""
     blank = Image.new("RGB", size)

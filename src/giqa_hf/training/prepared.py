@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..benchmark.generate import context_of
 from ..errors import DataError
 from ..processing import Hidden
 from ..progress import Progress, Say
 from .conversations import Task, hidden_boxes, to_conversations
 from .evaluation import Evaluation, make_evaluation
-from .lengths import context_of, count_tokens, find_too_long, fingerprint, refuse_too_long
+from .lengths import count_tokens, find_too_long, fingerprint, refuse_too_long
 from .rows import Split
 
 _FEW = 50
