@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
 import importlib.abc
 import importlib.util
 import sys
@@ -83,9 +82,7 @@ def wrap_evaluate(module: ModuleType) -> None:
 
     @functools.wraps(original)
     def evaluation_module_factory(path: str, *args: Any, **kwargs: Any) -> Any:
-        found = original(str(METRICS.get(path, path)), *args, **kwargs)
-        importlib.invalidate_caches()  # it has just written the module that is imported next (seen not to be found)
-        return found
+        return original(str(METRICS.get(path, path)), *args, **kwargs)
 
     setattr(evaluation_module_factory, _MARK, True)
     module.evaluation_module_factory = evaluation_module_factory  # type: ignore[attr-defined]

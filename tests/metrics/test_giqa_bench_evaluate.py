@@ -40,10 +40,7 @@ PREDICTIONS = ["The [cup](<0,189>) is sharp.", "No."]
 
 
 @pytest.fixture
-def metric(monkeypatch, tmp_path):
-    monkeypatch.setenv("HF_EVALUATE_OFFLINE", "1")
-    monkeypatch.setattr("evaluate.config.HF_EVALUATE_OFFLINE", True)
-    monkeypatch.setattr("evaluate.config.HF_MODULES_CACHE", str(tmp_path / "modules"), raising=False)
+def metric(tmp_path):
     return evaluate.load(str(PATH), cache_dir=str(tmp_path / "cache"), experiment_id=tmp_path.name)
 
 
