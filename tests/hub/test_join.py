@@ -69,6 +69,9 @@ def test_a_copy_under_another_name(published, whole, images, tmp_path):
     # It can be published again, and then is what it was
     with dataset_plan(tmp_path / "out", "me/giqa-160k") as plan:
         again = {file.path_in_repo: content_of(file) for file in plan.files}
+        assert not any(
+            "not sent" in note for note in plan.notes
+        )  # nothing of it is lost, LICENSE.md is made anew
     assert (
         again["des/train-00000-of-00001.parquet"]
         == (published / "des" / "train-00000-of-00001.parquet").read_bytes()
@@ -145,13 +148,13 @@ def test_no_folder_with_photos(published, tmp_path):
 @pytest.mark.parametrize(
     "inside, overwrite, says",
     [
-        (None, True, "expected a new folder for --out, found a file; choose another one"),
+        (None, True, "found a file; choose another folder"),
+        ("notes.txt", True, "found other files; choose another folder"),
         (
-            "notes.txt",
-            True,
-            "expected a new folder for --out, found one with other files; choose another one",
+            "dataset.json",
+            False,
+            "there is a dataset already; choose another folder, or replace it with --overwrite",
         ),
-        ("dataset.json", False, "found a dataset; choose another one, or add --overwrite to replace it"),
     ],
 )
 def test_a_place_that_is_taken_is_seen_before_photos_are_read(published, tmp_path, inside, overwrite, says):

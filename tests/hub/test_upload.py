@@ -167,6 +167,18 @@ def test_a_change_since_it_was_looked_at(hub):
     assert set(hub.files("model", "me/x")) == {"README.md", "part-0.safetensors", "notes.txt"}
 
 
+def test_a_model_that_a_space_opens(hub):
+    plan = UploadPlan("me/demo", "space", (CARD,), models=("me/x",))
+    with pytest.raises(
+        GiqaError, match="--model me/x: expected a model on the Hub that you may read, found none"
+    ):
+        send(plan)
+    assert not hub.sent("POST", "/api/repos/create")
+    send(plan_of())
+    send(plan)
+    assert hub.files("space", "me/demo") == content(plan)
+
+
 def test_an_existing_repository(hub):
     send(plan_of(LARGE[0], LARGE[1]))
     with pytest.raises(GiqaError, match="me/x: there is such a model on the Hub, with 4 files; add --update"):

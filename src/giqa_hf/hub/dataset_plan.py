@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,6 @@ def dataset_plan(
             **({"publishable": True} if "agreement" in told else {}),
         }
         files = [planned(name, path) for name, path in shards.paths.items()]
-        notes = _notes(folder, told, held)
         photos = _photos(folder, told, stage, held)
         files.append(planned(PHOTOS, photos))
         previews = draw_previews(shards.paths)
@@ -81,6 +80,7 @@ def dataset_plan(
             files += _of_bench(folder, told, repo_id, list(previews))
         files.append(planned(DATASET, _json(told)))
         files.append(planned(LICENCE_FILE, licence_text(told["licences"], repo_id.split("/")[1])))
+        notes = _notes(folder, told, held, {file.path_in_repo for file in files})
         yield UploadPlan(
             repo_id,
             "dataset",
@@ -229,7 +229,7 @@ def _photos(folder: Path, told: Mapping[str, Any], stage: Path, held: Held) -> P
     return path
 
 
-def _notes(folder: Path, told: Mapping[str, Any], held: Held) -> list[str]:
+def _notes(folder: Path, told: Mapping[str, Any], held: Held, sent: Container[str]) -> list[str]:
     notes = []
     if held.rows:
         rows = sum(held.rows.values())
@@ -244,9 +244,8 @@ def _notes(folder: Path, told: Mapping[str, Any], held: Held) -> list[str]:
         )
     if gate_of(told["licences"]):
         notes.append("readers have to accept the terms of the sources first (the repository will be gated)")
-    known = {*told["files"], CARD, DATASET, PHOTOS, _NOISE_PAGE, _NOISE}
     names = (path.relative_to(folder).as_posix() for path in folder_files(folder))
-    if others := [name for name in names if name not in known]:
+    if others := [name for name in names if name not in sent and name not in (_NOISE_PAGE, _NOISE)]:
         notes.append(f"not part of the dataset, and not sent: {listed(others)}")
     return notes
 

@@ -19,7 +19,7 @@ from ..builders.giqa_160k.card import render_card
 from ..builders.giqa_160k.contamination import Photo
 from ..builders.giqa_160k.fingerprints import fingerprint
 from ..builders.giqa_160k.photo_sets import PHOTOS, embeddable, read_photo_lines
-from ..builders.giqa_160k.writing import DATASET, staged_folder
+from ..builders.giqa_160k.writing import DATASET, check_place, staged_folder
 from ..errors import DataError, GiqaError, ImageError
 from ..files import atomic_write, write_bytes, write_text
 from ..progress import Progress, Say
@@ -62,7 +62,7 @@ def join_photos(
         `GiqaError`: when `out` is taken, which is seen before any photo is read; when photos are missing and `partial`
             is not set; it names the first, with those of the right name and another content apart.
     """
-    _check_out(out, overwrite)
+    check_place(out, overwrite)  # before the photos are read
     _check_folder(folder)
     told = read_dataset(folder)
     if not (folder / PHOTOS).is_file():
@@ -99,23 +99,6 @@ def join_photos(
         write_text(stage / DATASET, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
         write_text(stage / CARD, _card(folder, content, out.resolve().name))
     return Joined(tuple(sorted(found)), missing, wrong)
-
-
-def _check_out(out: Path, overwrite: bool) -> None:
-    """See, before the photos are read, that the place is free; `staged_folder` looks again."""
-    if out.is_file():
-        raise GiqaError(f"{out}: expected a new folder for --out, found a file; choose another one")
-    if not out.is_dir() or not any(out.iterdir()):
-        return
-    if not (out / DATASET).is_file():
-        raise GiqaError(
-            f"{out}: expected a new folder for --out, found one with other files; choose another one"
-        )
-    if not overwrite:
-        raise GiqaError(
-            f"{out}: expected a new folder for --out, found a dataset; choose another one, or add --overwrite to "
-            "replace it"
-        )
 
 
 def _check_folder(folder: Path) -> None:

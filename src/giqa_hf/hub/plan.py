@@ -43,6 +43,7 @@ class UploadPlan:
         replaced (`tuple` of `str`, *optional*): endings of files that an update removes where the plan lacks them, so
             that old shards do not stay beside new ones.
         notes (`tuple` of `str`, *optional*): what the user should know before agreeing.
+        models (`tuple` of `str`, *optional*): repositories whose models it opens; `look_up` sees that they are there.
         refusals (`tuple` of `str`, *optional*): why it may not be sent; empty when it may.
 
     Raises:
@@ -57,6 +58,7 @@ class UploadPlan:
     gated: bool = False
     replaced: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -93,7 +93,7 @@ def space_plan(
         notes.append(
             "a model that is private can be read by the Space only with a token, as the secret HF_TOKEN in its settings"
         )
-    return UploadPlan(repo_id, "space", files, private=private, notes=tuple(notes))
+    return UploadPlan(repo_id, "space", files, private=private, notes=tuple(notes), models=models)
 
 
 def requirement(name: str, package: str | None) -> str:

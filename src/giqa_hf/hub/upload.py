@@ -58,11 +58,13 @@ def look_up(plan: UploadPlan, *, update: bool = False, revision: str = MAIN, say
         say (`callable`, *optional*, defaults to `print`): told of waits.
 
     Raises:
-        `GiqaError`: when there is no token or a wrong one, the name is somebody else's, or the repository exists and
-            may not be changed.
+        `GiqaError`: when there is no token or a wrong one, the name is somebody else's, the repository exists and
+            may not be changed, or a model that it opens is not on the Hub.
     """
     api = _api()
     _check_owner(api, plan, say)
+    for model in plan.models:
+        _check_model(api, model, plan, say)
     remote = _remote(api, plan, revision, say)
     if remote.exists and not remote.is_empty and not update:
         raise GiqaError(
@@ -244,6 +246,14 @@ def _check_owner(api: HfApi, plan: UploadPlan, say: Say) -> None:
             f"--to {plan.repo_id}: expected a name of yours before the slash ({listed(names)}), found "
             f"{owner!r}; change it, "
             "or log in as its owner"
+        )
+
+
+def _check_model(api: HfApi, model: str, plan: UploadPlan, say: Say) -> None:
+    if not patiently(lambda: api.repo_exists(model), plan, say):
+        raise GiqaError(
+            f"--model {model}: expected a model on the Hub that you may read, found none; publish it first "
+            f"(giqa publish model FOLDER --to {model}), or check the name"
         )
 
 

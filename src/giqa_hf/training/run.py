@@ -15,6 +15,7 @@ from ..schema import TASKS
 from .adapters import freeze, lora_config, merge
 from .conversations import Task
 from .evaluation import metric_name
+from .memory import check_room, weights_dtype
 from .prepared import Prepared, prepare
 from .recipes import RECIPES, Recipe, need_bitsandbytes, recipe_of, sft_config, split_batch
 from .rows import hold_out, load_rows
@@ -163,9 +164,10 @@ def run_training(settings: TrainSettings, out: Path, *, say: Say = print) -> Tra
 
     state = PartialState()
     say = say if state.is_main_process else _silent
-    dtype = _dtype(recipe, on_cpu=config.use_cpu)
+    dtype = weights_dtype(recipe, on_cpu=config.use_cpu)
     if settings.checkpoint is None:
-        _check_memory(entry, settings, devices, config)
+        device = None if config.use_cpu else str(config.device)
+        check_room(entry, settings.recipe, settings.changes, devices, device)
     backbone = load_backbone(
         settings.backbone,
         checkpoint=settings.checkpoint,
@@ -239,44 +241,6 @@ def _config(settings: TrainSettings, recipe: Recipe, out: Path) -> SFTConfig:
         greater_is_better=True,
         load_best_model_at_end=evaluated and is_sharded(),
         ddp_timeout=_PATIENCE_S,
-    )
-
-
-def _dtype(recipe: Recipe, *, on_cpu: bool) -> str:
-    """Of the weights in memory.
-
-    A step of the paper's learning rate is too small for a bfloat16 weight to notice, so weights that are trained are
-    float32; where devices share them, FSDP and DeepSpeed keep such a copy themselves.
-    """
-    trained = recipe.kind == "full" and not is_sharded()
-    return "float32" if on_cpu or trained else "bfloat16"
-
-
-def _check_memory(entry: Any, settings: TrainSettings, devices: int, config: SFTConfig) -> None:
-    """Before gigabytes are loaded: whether the device can hold what the recipe needs."""
-    from ..backbones import check_memory
-
-    if os.environ.get("ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE", "none") != "none":
-        return  # most of it lies in the machine's RAM then
-
-    def needs(recipe: Recipe) -> dict[str, Any]:
-        return {
-            # Devices that share the weights keep them, and AdamW's state, in float32.
-            "dtype": "float32" if recipe.kind == "full" else _dtype(recipe, on_cpu=config.use_cpu),
-            "device_batch": split_batch(recipe, devices)[0],
-            "gradient_checkpointing": recipe.gradient_checkpointing,
-            "lora_rank": recipe.lora_rank,
-            "devices": devices if is_sharded() else 1,
-        }
-
-    recipe = settings.tuned_by
-    check_memory(
-        entry,
-        recipe.kind,
-        device=None if config.use_cpu else str(config.device),
-        # As `--recipe lora` or qlora would run with the same changes.
-        cheaper={kind: needs(recipe_of(kind, **settings.changes)) for kind in ("lora", "qlora")},
-        **needs(recipe),
     )
 
 

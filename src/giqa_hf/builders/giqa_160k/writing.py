@@ -131,7 +131,7 @@ def staged_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
             of that name.
     """
     out = Path(os.path.abspath(out))
-    _check_place(out, overwrite)
+    check_place(out, overwrite)
     stage, old = (out.parent / f".{out.name}.{end}" for end in ("part", "old"))
     with _explained(out):
         stage.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def staged_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
                 for path in stage.iterdir():  # left by a killed run
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             yield stage
-            _check_place(out, overwrite)
+            check_place(out, overwrite)
             with _explained(out):
                 shutil.rmtree(old, ignore_errors=True)
                 if out.exists():
@@ -153,7 +153,17 @@ def staged_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
             raise
 
 
-def _check_place(out: Path, overwrite: bool) -> None:
+def check_place(out: Path, overwrite: bool = False) -> None:
+    """See that a dataset may be made at a place; `staged_folder` does so, and long work does before it begins.
+
+    Args:
+        out (`Path`): the folder to be.
+        overwrite (`bool`, *optional*, defaults to `False`): whether an earlier dataset may be replaced.
+
+    Raises:
+        `GiqaError`: when it holds something else, or `datasets` cannot open a folder of that name.
+    """
+    out = Path(os.path.abspath(out))
     if marks := [mark for mark in _PATTERN_MARKS if mark in str(out)]:
         raise GiqaError(
             f"{out}: expected a path that load_dataset can open, found {' and '.join(marks)} in it, which datasets "
