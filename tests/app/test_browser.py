@@ -87,6 +87,18 @@ def drag(page, x1, y1, x2, y2):
     page.mouse.up()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_examples_are_whole(visit, width):
+    page = visit(width)
+    assert page.get_by_text("giqa-tiny is a small model").is_visible()
+    page.locator("#giqa-examples button:has(img)").first.wait_for()
+    frame = page.locator("#giqa-examples").bounding_box()
+    picture = page.locator("#giqa-examples button:has(img)").first.bounding_box()
+    assert abs(picture["height"] - picture["width"]) < 2  # square
+    assert 0 <= picture["y"] - frame["y"] < 20  # and above it, and below it, a margin and no more
+    assert 0 <= frame["y"] + frame["height"] - picture["y"] - picture["height"] < 20
+
+
 def test_describe_point_and_save(visit):
     page = visit()
     choose_example(page)
@@ -140,6 +152,9 @@ def test_mark_a_part_and_ask_about_it(visit):
     assert stage.locator(".mark").is_hidden()
     page.locator("#giqa-ask").click()
     stage.locator(".asked", has_text=re.compile("^How is this region\\?$")).wait_for()
+    page.locator("#giqa-question textarea, #giqa-question input").first.fill("How? " * 101)
+    page.locator("#giqa-ask").click()  # all of it arrives, and is too much
+    stage.locator(".status.bad", has_text="longer than 500 characters; shorten it").wait_for()
 
 
 def test_on_a_phone(visit, tmp_path):

@@ -17,13 +17,18 @@ from ..builders.synth.photos import load_photo
 from ..errors import GiqaError
 from ..files import write_json
 from ..inference import GroundedAnswer
-from .sessions import LONGEST_QUESTION, MAX_UPLOAD_BYTES, Models, Session, box_of, examples
+from .sessions import MAX_UPLOAD_BYTES, Models, Session, box_of, examples
 from .stage import NOTHING, complaint, script, show
 
 TITLE = "Image quality in words and boxes"
 _INTRO = "<p>What is good and bad in a photo, and where. Colour and number tie words to boxes.</p>"
+_OF_TINY = (
+    "<p>giqa-tiny is a small model that shows how it works. It learned from these examples with flaws drawn into "
+    "them, and often finds flaws where there are none.</p>"
+)
 WAITING_AT_MOST = 64
 _KEPT_ANSWERS = 200
+_CSS = "#giqa-examples .grid-wrap { min-height: 0 }"  # or a row of examples is as high as three
 _FONTS = ["system-ui", "sans-serif"]  # of the machine: Gradio's own are fetched from Google
 
 
@@ -37,6 +42,7 @@ class Page(gr.Blocks):
             "max_file_size": MAX_UPLOAD_BYTES,
             "share": False,
             "footer_links": ["settings"],
+            "css": _CSS,
         }
         return super().launch(*args, **{**own, **kwargs})
 
@@ -105,7 +111,8 @@ def make_page(models: Models) -> Page:
     page = Page(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
         session = gr.State(Session())
-        gr.HTML(f"<h1>{TITLE}</h1>{_INTRO}", apply_default_css=True)
+        told = _INTRO + (_OF_TINY if models.with_giqa_tiny else "")
+        gr.HTML(f"<h1>{TITLE}</h1>{told}", apply_default_css=True)
         with gr.Row():
             upload = gr.UploadButton(
                 "Choose a photo", file_types=["image"], type="filepath", elem_id="giqa-upload", min_width=160
@@ -123,7 +130,7 @@ def make_page(models: Models) -> Page:
             label="Examples",
             show_label=False,
             columns=max(len(names), 9),
-            height=145,
+            height="auto",
             object_fit="cover",
             allow_preview=False,
             interactive=False,
@@ -135,7 +142,6 @@ def make_page(models: Models) -> Page:
         question = gr.Textbox(
             label="Your question, about the photo or the marked part",
             placeholder="How clear is the cup?",
-            max_length=LONGEST_QUESTION,
             elem_id="giqa-question",
         )
         with gr.Row():

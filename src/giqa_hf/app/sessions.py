@@ -98,6 +98,11 @@ class Models:
         """How the checkpoints are called, in their order."""
         return [_name(model) for model in self._models]
 
+    @property
+    def with_giqa_tiny(self) -> bool:
+        """Whether the small model that comes with the package is among them."""
+        return giqa_tiny.TUNED in self._models
+
     def ask(self, index: int, session: Session, question: str | None) -> Answer:
         """Ask a checkpoint about a visitor's photo.
 
