@@ -20,6 +20,7 @@ LAYERS = (
     "files",
     "progress",
     "words",
+    "thoughts",
     "boxes",
     "grid",
     "frames",

@@ -26,6 +26,7 @@ from .boxes import check_norm, clip
 from .formats import BoxFormat, GiqaFormat, format_from_dict, placed
 from .frames import Frame
 from .grounded_text import GroundedText, Region
+from .thoughts import spoken
 
 Hidden = Literal["error", "drop", "keep"]
 _CONFIG_KEY = "box_format"
@@ -257,7 +258,7 @@ def _seen(region: Region, frame: Frame, hidden: Hidden) -> Region | None:
 
 def _read(text: str, box_format: BoxFormat, frame: Frame) -> GroundedText:
     box_format, frame = placed(box_format, frame)
-    return _of_the_image(box_format.read(text), frame)
+    return _of_the_image(box_format.read(spoken(text).text), frame)
 
 
 def _of_the_image(seen: GroundedText, frame: Frame) -> GroundedText:

@@ -33,6 +33,15 @@ class Half:
         return 2
 
 
+class Moody:
+    """A judge that refuses to mark texts of one photo."""
+
+    name = "half"
+
+    def score(self, question, reference, prediction):
+        return None if prediction in ("It is fine.", "The sky.") else 4  # of photo 1, without boxes
+
+
 class Equal:
     """Names are alike when they are the same."""
 
@@ -57,6 +66,8 @@ def runs(tmp_path_factory):
         ("judged", TRUE, {"judge": Half()}),
         ("renamed", TRUE, {"similarity": Equal()}),
         ("unjudged", TRUE, {"judge": False}),
+        ("moody", HALF, {"judge": Moody()}),
+        ("thinking", [f"<think>No?</think>{text}" for text in TRUE[:7]] + ["<think>The"], {}),
     ):
         made[name] = predicted_run(
             folder / name, bench, answers, box_format='{"name": "normalized", "decimals": 4}'
@@ -181,6 +192,55 @@ def test_differences_from_the_first_run(runs):
     assert differences_from_first(compare_runs(order[:1]), order[:1]) == []
 
 
+def test_a_judge_that_fails_is_told_of_and_not_compared(runs):
+    order = [runs["judged"], runs["moody"], runs["half"]]
+    comparison = compare_runs(order)
+    moody, half = differences_from_first(comparison, order)
+    # Of two descriptions one has no mark: 100 is the mean of the other, and all of it lies between (100 + 0) / 2 and 100.
+    text = compare_text(comparison, [moody, half])
+    assert "no mark for 1 of 2 texts (1 " in text
+    assert "GIQA-DES LLM-Score is the mean of the other 1, and lies between 50.00 and 100.00 whatever" in text
+    assert "GIQA-VQA Acc (W) is the mean of the other 1, and lies between 0.5000 and 1.0000 whatever" in text
+    assert moody.figures["DES LLM-Score"] is None and moody.figures["VQA Acc (Total)"] is None
+    assert moody.figures["VQA Acc (Y)"] is not None
+    assert moody.problem == (
+        "GIQA-DES LLM-Score, GIQA-VQA Acc (W), GIQA-VQA Acc (Total): not compared, for its judge failed on other texts "
+        "than that of judged"
+    )
+    assert half.problem is None  # another judge: a letter says so
+    page = compare_html(comparison, [moody, half])
+    assert "lies between 50.00 and 100.00 whatever" in page and "not compared, for its judge failed" in page
+
+
+def test_an_answer_of_thoughts_alone_is_told(runs):
+    assert "thinking: 7 of 8 (1 only thoughts); judge lexical" in compare_text(
+        compare_runs([runs["thinking"]])
+    )
+    figures = json.loads((runs["thinking"] / SCORES).read_text())["figures"]
+    assert figures["VQA Acc (Y)"] == 1.0 and figures["DES mIoU"] == 1.0
+
+
+def test_what_was_read_otherwise_stands_beside_a_difference(runs, tmp_path):
+    bench = make_bench(tmp_path / "data")
+    made = [
+        predicted_run(tmp_path / name, bench, TRUE, box_format=boxes, frame=frame)
+        for name, boxes, frame in (
+            ("whole", '{"name": "normalized", "decimals": 4}', "whole"),
+            ("square", '{"name": "normalized", "decimals": 4}', "square"),
+            ("same", '{"name": "normalized", "decimals": 4}', "whole"),
+        )
+    ]
+    signatures = [score_run(folder)["signature"] for folder in made]
+    assert signatures[0] == signatures[2] != signatures[1] and "|frame:square|" in signatures[1]
+    comparison = compare_runs(made)
+    assert comparison.notes == {}  # no letter: models see pictures in their own ways
+    square, same = differences_from_first(comparison, made)
+    assert square.figures["DES mIoU"].difference < 0 and same.otherwise == ""
+    assert square.otherwise.endswith("can come from: frame square where whole has whole")
+    assert square.otherwise in compare_text(comparison, [square, same])
+    assert square.otherwise in compare_html(comparison, [square, same])
+
+
 def test_runs_on_other_rows_have_no_difference(runs, tmp_path):
     bench = make_bench(tmp_path / "data")
     path = tmp_path / "few.jsonl"
@@ -227,6 +287,11 @@ def test_scores_hold_what_they_depend_on(runs):
     )
     answers = scores["answers"]
     assert (
-        answers["with_words"] + answers["empty"] + sum(answers["failures"].values()) == answers["rows"] == 8
+        answers["with_words"]
+        + answers["empty"]
+        + answers["only_thoughts"]
+        + sum(answers["failures"].values())
+        == answers["rows"]
+        == 8
     )
     assert scores["software"]["giqa_hf"] and scores["matched"]["matched"] == 8

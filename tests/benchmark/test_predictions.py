@@ -186,6 +186,7 @@ def test_order_changes_no_number_and_a_missing_answer_counts_as_an_empty_one(tmp
         "rows": 8,
         "with_words": 6,
         "empty": 0,
+        "only_thoughts": 0,
         "failures": {MISSING: 2},
         "cut_off": 0,
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import giqa_hf.metrics.bleu4 as folder
 from giqa_hf.errors import MissingExtraError
 from giqa_hf.metrics.bleu4.compute import BleuSums, bleu4
 from giqa_hf.metrics.bleu4.tokens import ptb_tokens
@@ -181,3 +183,13 @@ def test_equals_plain_counting(pairs):
     for said, true in reversed(pairs):
         again.add_tokens(said, [true])
     assert again.result() == found  # whole numbers: the order changes nothing at all
+
+
+def test_boxes_and_thoughts_are_no_words():
+    evaluate = pytest.importorskip("evaluate")
+    metric = evaluate.load(str(Path(folder.__file__).parent))
+    said, true = "<think>What?</think>the [dog](<1,2>) is sharp now", "the dog is sharp now"
+    found = metric.compute(predictions=[said], references=[true])
+    assert found["bleu4"] == pytest.approx(100) and "|box_format:giqa|" in found["signature"]
+    raw = metric.compute(predictions=[said], references=[true], box_format=False)
+    assert raw["bleu4"] < 50 and "box_format" not in raw["signature"]

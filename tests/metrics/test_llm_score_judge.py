@@ -594,7 +594,7 @@ def test_through_evaluate(metric):
     assert found["llm_score"] == 87.5 and found["reasons"] == {NONE: 1}
     assert found["human"]["texts"] == 2
     assert found["bounds"] == pytest.approx([100 * 7 / 12, 100 * 11 / 12])
-    signed = f"metric:llm_score|version:1|judge:scripted, {PROMPT_VERSION}|box_format:giqa|data:"
+    signed = f"metric:llm_score|version:2|judge:scripted, {PROMPT_VERSION}|box_format:giqa|data:"
     data = texts_fingerprint([[None, references[0]], ["Why?", references[1]], [None, references[2]]])
     assert found["signature"] == signed + data
     json.dumps(found)

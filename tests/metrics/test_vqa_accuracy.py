@@ -38,6 +38,12 @@ class Fixed:
         ("No's", None),
         ("", None),
         ("It is sharp.", None),
+        ("Yes/No", None),  # the question once more
+        ("yes or no: no", "no"),
+        ("(No / Yes) Yes", "yes"),
+        ("No or yes? No.", "no"),
+        ("No or little noise", "no"),
+        ("\uff39\uff25\uff33", "yes"),  # wide letters
     ],
 )
 def test_yes_or_no(text, word):

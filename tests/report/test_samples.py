@@ -12,7 +12,7 @@ from PIL import Image
 
 from giqa_hf.grounded_text import GroundedText, Issue, Region
 from giqa_hf.report.colours import PALETTE, PhraseColours
-from giqa_hf.report.samples import LONGEST_SIDE, ReportSample, marked_text, sample_card, status_line
+from giqa_hf.report.samples import LONGEST_SIDE, ReportSample, data_uri, marked_text, sample_card, status_line
 
 
 def text(content: str, *regions: tuple[str, list[list[float]]], issues: tuple[str, ...] = ()) -> GroundedText:
@@ -224,3 +224,14 @@ def test_boxes_that_share_a_corner_get_their_numbers_side_by_side() -> None:
     truth = text("a b", ("a", [[0.2, 0.2, 0.5, 0.5]]), ("b", [[0.2, 0.2, 0.9, 0.9]]))
     html = sample_card(sample(question=text("q"), truth=truth, predictions={}), 1)
     assert re.findall(r"translate\(calc\((.*?)\)", html) == ["0.0rem", "1.5rem"]
+
+
+def test_a_photo_of_nothing_but_noise_is_shown():
+    """Pillow's buffer for optimised JPEGs is too small for one."""
+    noise = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    kind, _, data = data_uri(Image.fromarray(noise)).partition(";base64,")
+    assert kind == "data:image/jpeg"
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))), dtype=np.int16)
+    assert (
+        shown.shape == noise.shape and np.abs(shown - noise).mean() < 10
+    )  # of 256 levels; its neighbours differ by 85

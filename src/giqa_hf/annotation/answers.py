@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..thoughts import spoken
 from .llm.client import EMPTY
 
 UNFINISHED = "ends in the middle"
@@ -62,11 +63,9 @@ def read_items(text: str, keys: Collection[str]) -> Items:
     Items(items=[{'name': 'sky'}], problem='ends in the middle')
     ```
     """
-    before, thought, text = text.rpartition("</think>")
+    text, only_thoughts = spoken(text)
     if not text.strip():
-        return Items([], UNFINISHED if thought and before.strip() else EMPTY)
-    if not thought and text.lstrip().startswith("<think>"):
-        return Items([], UNFINISHED)
+        return Items([], UNFINISHED if only_thoughts else EMPTY)
     reading = _Reading(frozenset(key.casefold() for key in keys))
     for value in _values(text, reading):
         reading.collect(value)

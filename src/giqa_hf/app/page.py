@@ -28,6 +28,8 @@ _OF_TINY = (
 )
 WAITING_AT_MOST = 64
 _KEPT_ANSWERS = 200
+_SESSIONS = 200  # a visit holds its photo in memory, up to some MB
+_LOOKED_AT_S, _KEPT_S = 600, 3600  # of Gradio's folder for uploads and downloads
 _CSS = "#giqa-examples .grid-wrap { min-height: 0 }"  # or a row of examples is as high as three
 _FONTS = ["system-ui", "sans-serif"]  # of the machine: Gradio's own are fetched from Google
 
@@ -43,6 +45,7 @@ class Page(gr.Blocks):
             "share": False,
             "footer_links": ["settings"],
             "css": _CSS,
+            "state_session_capacity": _SESSIONS,
         }
         return super().launch(*args, **{**own, **kwargs})
 
@@ -108,7 +111,7 @@ def make_page(models: Models) -> Page:
         whole = replace(session, box_norm=None)  # no longer about the part that was marked
         return (whole, *ask(whole, index, ""))
 
-    page = Page(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
+    page = Page(title=TITLE, analytics_enabled=False, delete_cache=(_LOOKED_AT_S, _KEPT_S))
     with page:
         session = gr.State(Session())
         told = _INTRO + (_OF_TINY if models.with_giqa_tiny else "")

@@ -22,7 +22,16 @@ class _Html(str):
 
 def answers_table(runs: Sequence[Entry]) -> str:
     """What became of the answers, as HTML."""
-    head = ("rows", "with words", "empty", "failed", "cut off", "Yes/No malformed", "judge failed")
+    head = (
+        "rows",
+        "with words",
+        "empty",
+        "only thoughts",
+        "failed",
+        "cut off",
+        "Yes/No malformed",
+        "judge failed",
+    )
     rows = []
     for run in runs:
         scores: Mapping[str, Any] = run.scores or {}
@@ -32,6 +41,7 @@ def answers_table(runs: Sequence[Entry]) -> str:
             answers["rows"],
             answers["with_words"],
             answers["empty"],
+            answers["only_thoughts"],
             _with_reasons(answers["failures"]),
             answers["cut_off"],
             f"{counts['vqa']['yes_no_malformed']} of {counts['vqa']['yes_no']}",

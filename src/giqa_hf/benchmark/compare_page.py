@@ -11,7 +11,7 @@ from ..report.page import POLICY
 from ..report.style import CSS
 from . import radar
 from .compare_counts import BOXES_NOTE, answers_table, boxes_table, first_token_table, judge_table
-from .compare_text import PUBLISHED_NOTE, signed, unread_note
+from .compare_text import PUBLISHED_NOTE, signed, unmarked_notes, unread_note
 from .comparing import COLUMNS, NOTHING, NOTHING_NOTE, PUBLISHED, Cell, Column, Comparison, Entry
 from .differing import RunDifference
 from .published import published_table
@@ -59,13 +59,21 @@ def compare_html(comparison: Comparison, differences: Sequence[RunDifference] = 
     ]
     if differences:
         problems = "".join(
-            f"<p>{safe(one.name)}: {safe(one.problem)}</p>" for one in differences if one.problem
+            f"<p>{safe(one.name)}: {safe(note)}</p>"
+            for one in differences
+            for note in (one.problem, one.otherwise)
+            if note
         )
         sections.append(_section("Differences", _differences(differences, runs[0].name), problems))
     if runs:
         unread = [f"<p>{safe(note)}</p>" for run in runs if (note := unread_note(run))]
+        unmarked = [
+            f'<p class="source">{safe(run.name)}: {safe(note)}</p>'
+            for run in runs
+            for note in unmarked_notes(run)
+        ]
         sections += [
-            _section("What became of the answers", answers_table(runs), first_token_table(runs)),
+            _section("What became of the answers", answers_table(runs), *unmarked, first_token_table(runs)),
             _section("What became of the boxes", boxes_table(runs), BOXES_NOTE, *unread),
             *([_section("What the judge did", judged)] if (judged := judge_table(runs)) else ()),
             _section("How the numbers were made", "".join(_made(run) for run in runs)),

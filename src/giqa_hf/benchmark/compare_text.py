@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .comparing import COLUMNS, NOTHING, NOTHING_NOTE, Comparison, Entry, shown
 from .differing import RunDifference
-from .judging import repeated_judging
+from .judging import judging_of, repeated_judging
 from .yes_no_logits import FIGURE
 
 _GAP = "  "
@@ -52,7 +52,9 @@ def compare_text(comparison: Comparison, differences: Sequence[RunDifference] = 
     if differences:
         told += ["", f"better than {runs[0].name} by, with the 95 % interval of the paired bootstrap and p:"]
         told += [_table(_difference_lines(differences))]
-        told += [f"{one.name}: {one.problem}" for one in differences if one.problem]
+        told += [
+            f"{one.name}: {note}" for one in differences for note in (one.problem, one.otherwise) if note
+        ]
     return "\n".join(told)
 
 
@@ -79,13 +81,37 @@ def _answer_lines(runs: Sequence[Entry]) -> list[str]:
     for run in runs:
         scores = run.scores or {}
         told, judge = scores["answers"], scores["settings"]["judge"]
-        lacking = {"empty": told["empty"], **told["failures"]}
+        lacking = {"empty": told["empty"], "only thoughts": told["only_thoughts"], **told["failures"]}
         why = ", ".join(f"{count} {name}" for name, count in lacking.items() if count)
+        cut = f", {told['cut_off']} cut off" if told["cut_off"] else ""
         marked = "no judge" if judge is None else f"judge {judge}"
         lines.append(
-            f"  {run.name}: {told['with_words']} of {told['rows']}{f' ({why})' if why else ''}; {marked}"
+            f"  {run.name}: {told['with_words']} of {told['rows']}{f' ({why})' if why else ''}{cut}; {marked}"
         )
+        lines += [f"    {note}" for note in unmarked_notes(run)]
     return lines
+
+
+def unmarked_notes(run: Entry) -> list[str]:
+    """Where the judge failed on texts: the figure is a mean of the others, and bad texts fail most."""
+    notes = []
+    for one in judging_of(run):
+        counts = (run.scores or {})["counts"][one.column.task.removeprefix("GIQA-").lower()]
+        judged, failed = counts["judged"], counts["judge_failures"]
+        if not failed:
+            continue
+        why = ", ".join(f"{count} {problem}" for problem, count in one.problems.items())
+        value = run.figures[one.column.key]
+        told = ""
+        if value is not None:
+            low = value * judged / (judged + failed)
+            high = low + one.column.scale * failed / (judged + failed)
+            told = (
+                f"; {one.column.task} {one.column.title} is the mean of the other {judged}, and lies between "
+                f"{shown(low, one.column)} and {shown(high, one.column)} whatever the marks of all would be"
+            )
+        notes.append(f"no mark for {failed} of {judged + failed} texts ({why}){told}")
+    return notes
 
 
 def _outcome_lines(runs: Sequence[Entry]) -> list[str]:
@@ -140,7 +166,7 @@ def _judging_lines(runs: Sequence[Entry]) -> list[str]:
 
 def _difference_lines(differences: Sequence[RunDifference]) -> list[list[str]]:
     lines = []
-    for name, figures, _ in differences:
+    for name, figures, *_ in differences:
         by, ends, p = [name], ["  95 %"], ["  p"]
         for column in COLUMNS:
             one, digits = figures[column.key], column.digits

@@ -57,8 +57,9 @@ _ONLY_FOR = {
     "bleu": ("bleu",),
     "judge": ("judge",),
 }
-_NEVER = ("box_format", "decoding")
-"""How a model writes its boxes, and how it was made to write, are not what a figure measures; the page tells them."""
+MAKING = ("box_format", "frame", "decoding")
+"""How a model writes its boxes and sees the picture, and how it was made to write, are not what a figure measures:
+models differ in them by nature. They stand beside a difference of two runs, for it can come from them."""
 
 
 class Cell(NamedTuple):
@@ -185,7 +186,7 @@ def shown(value: float | None, column: Column) -> str:
 
 
 def _matters(name: str, column: Column) -> bool:
-    return name not in _NEVER and column.kind in _ONLY_FOR.get(name, (column.kind,))
+    return name not in MAKING and column.kind in _ONLY_FOR.get(name, (column.kind,))
 
 
 def _marked(entries: Sequence[Entry]) -> Comparison:

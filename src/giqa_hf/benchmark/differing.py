@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from ..errors import DataError
 from ..metrics.giqa_bench.image_sums import ImageSums, compare_images
+from ..metrics.signature import parse_signature
 from ..metrics.uncertainty import PairedDifference
-from .comparing import COLUMNS, Comparison
+from .comparing import COLUMNS, MAKING, Comparison, Entry
 from .record import IMAGE_SUMS
 
 
@@ -22,13 +23,16 @@ class RunDifference(NamedTuple):
     figures: dict[str, PairedDifference | None]
     """By the key of a column; `None` where the two cannot be compared."""
     problem: str | None
-    """Why nothing can be compared at all."""
+    """Why nothing, or not everything, can be compared."""
+    otherwise: str = ""
+    """In what the answers were made or read otherwise than those of the first one."""
 
 
 def differences_from_first(comparison: Comparison, folders: Sequence[Path]) -> list[RunDifference]:
     """The differences of every run from the first one of `folders`.
 
-    A figure is compared where both runs have it and it stands on the same basis in both.
+    A figure is compared where both runs have it and it stands on the same basis in both; one of a judge, where it has
+    marked the same number of texts of every image in both.
 
     Args:
         comparison (`Comparison`): of the runs.
@@ -45,12 +49,32 @@ def differences_from_first(comparison: Comparison, folders: Sequence[Path]) -> l
         except DataError as error:
             found.append(RunDifference(run.name, {column.key: None for column in COLUMNS}, str(error)))
             continue
-        figures = {
-            column.key: paired[column.key] if run.basis[column.key] == runs[0].basis[column.key] else None
+        same_basis = {column.key: run.basis[column.key] == runs[0].basis[column.key] for column in COLUMNS}
+        figures = {column.key: paired[column.key] if same_basis[column.key] else None for column in COLUMNS}
+        unmarked = [
+            f"{column.task} {column.title}"
             for column in COLUMNS
-        }
-        found.append(RunDifference(run.name, figures, None))
+            if column.kind == "judge" and same_basis[column.key] and figures[column.key] is None
+            and None not in (run.figures[column.key], runs[0].figures[column.key])
+        ]  # fmt: skip
+        problem = (
+            f"{', '.join(unmarked)}: not compared, for its judge failed on other texts than that of "
+            f"{runs[0].name}"
+        )
+        found.append(
+            RunDifference(run.name, figures, problem if unmarked else None, _otherwise(runs[0], run))
+        )
     return found
+
+
+def _otherwise(first: Entry, run: Entry) -> str:
+    theirs, own = (parse_signature(str((entry.scores or {})["signature"])) for entry in (first, run))
+    told = [
+        f"{part} {own.get(part, 'not told')} where {first.name} has {theirs.get(part, 'not told')}"
+        for part in MAKING
+        if own.get(part) != theirs.get(part)
+    ]
+    return f"made or read otherwise, which a difference can come from: {'; '.join(told)}" if told else ""
 
 
 def read_image_sums(folder: Path) -> ImageSums:

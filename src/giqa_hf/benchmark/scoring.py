@@ -14,8 +14,9 @@ from ..formats import format_from_dict
 from ..metrics.giqa_bench.compute import figures_of, giqa_bench
 from ..metrics.giqa_bench.image_sums import ImageSums
 from ..metrics.llm_score.judge import JudgeChoice
+from ..thoughts import spoken
 from .answers import Answer, read_answers
-from .reading import read_grounded
+from .reading import FRAMES, read_grounded
 from .record import ANSWERS, IMAGE_SUMS, SCORES, read_record, software
 from .run import read_references
 from .unread import unread_boxes
@@ -52,7 +53,7 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
         )
     answers = [found[row["id"]] for row in references]
     box_format = format_from_dict(run["boxes"]["format"])
-    texts = [answer.text or "" for answer in answers]
+    texts = [spoken(answer.text or "").text for answer in answers]
     read = read_grounded(box_format, texts, [answer.frame for answer in answers])
     images = ImageSums()
     result = giqa_bench(
@@ -61,6 +62,7 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
         judge=judge,
         box_format=box_format,
         decoding=_told(run),
+        frame=_frame(run["boxes"]),
         intervals=True,
         images=images,
         **options,
@@ -77,8 +79,8 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
         "software": software(),
         "scored": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-    if (probabilities := read_first_tokens(folder)) is not None:
-        scores["first_token"] = first_token_scores(probabilities, references)
+    if (first := read_first_tokens(folder)) is not None:
+        scores["first_token"] = first_token_scores(first, references)
     if (unread := unread_boxes(texts, read, box_format)) is not None:
         scores["unread"] = unread._asdict()
     if "matched" in run:  # how predictions from elsewhere were found
@@ -89,13 +91,16 @@ def score_run(folder: Path, *, judge: JudgeChoice = None, **options: Any) -> dic
 
 
 def answer_counts(answers: Sequence[Answer]) -> dict[str, Any]:
-    """What became of every row; `with_words`, `empty` and the failures add up to `rows`."""
+    """What became of every row; `with_words`, `empty`, `only_thoughts` and the failures add up to `rows`."""
     failures = Counter(answer.problem or "no answer" for answer in answers if answer.text is None)
-    empty = sum(answer.text is not None and not answer.text.strip() for answer in answers)
+    said = [spoken(answer.text) for answer in answers if answer.text is not None]
+    only_thoughts = sum(one.only_thoughts for one in said)
+    with_words = sum(bool(one.text.strip()) for one in said)
     return {
         "rows": len(answers),
-        "with_words": len(answers) - empty - failures.total(),
-        "empty": empty,
+        "with_words": with_words,
+        "empty": len(said) - with_words - only_thoughts,
+        "only_thoughts": only_thoughts,
         "failures": dict(sorted(failures.items())),
         "cut_off": sum(answer.cut_off for answer in answers),
     }
@@ -108,6 +113,12 @@ def judge_settings(judge: JudgeChoice) -> dict[str, Any] | None:
         return None
     notes = getattr(judge, "notes", None)
     return {**told(), "notes": list(notes()) if callable(notes) else []}
+
+
+def _frame(boxes: Mapping[str, Any]) -> str:
+    """In which pictures boxes were read, for the signature: as declared, or a digest of what the processor said."""
+    digest = boxes.get("frames_sha256")
+    return str(boxes["frame"]) if boxes["frame"] in FRAMES or digest is None else f"processor-{digest[:10]}"
 
 
 def _told(run: Mapping[str, Any]) -> str | None:

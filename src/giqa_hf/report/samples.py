@@ -234,5 +234,6 @@ def data_uri(photo: Image.Image) -> str:
     if kind == "png":
         photo.save(data, "PNG", optimize=True)
     else:
-        photo.save(data, "JPEG", quality=90, subsampling=0, optimize=True)
+        # Not `optimize`: Pillow gives it a buffer that a noisy photo does not fit into.
+        photo.save(data, "JPEG", quality=90, subsampling=0)
     return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode('ascii')}"

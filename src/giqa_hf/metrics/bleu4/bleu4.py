@@ -14,6 +14,7 @@ import evaluate
 
 from giqa_hf.metrics.bleu4.compute import VERSION, bleu4
 from giqa_hf.metrics.fingerprint import texts_fingerprint
+from giqa_hf.metrics.plain_texts import plain_texts
 from giqa_hf.metrics.signature import signature
 
 _DESCRIPTION = """
@@ -23,9 +24,10 @@ x 100. On the same tokens it is pycocoevalcap's number; sacrebleu's is a second 
 
 _INPUTS = """
 Args:
-    predictions (`list` of `str`): predicted texts without coordinates.
+    predictions (`list` of `str`): the model's texts; boxes and thoughts are taken out first.
     references (`list` of `str`, or of `list` of `str`): one text or several per prediction.
     variant (`str`): "captioning" (default) or "sacrebleu", which needs that package.
+    box_format (format, *optional*): reads boxes; the paper's grid by default, False leaves texts as they are.
 
 Returns:
     `dict`: "bleu4", 0..100, or None without samples; the corpus sums "matches", "guesses", "predicted_length",
@@ -52,7 +54,7 @@ _CITATION = """
 
 
 class Bleu4(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
-    """BLEU@4 of clean texts; `compute` takes `variant` beside the data."""
+    """BLEU@4; `compute` takes `variant` and `box_format` beside the data."""
 
     def _info(self) -> evaluate.MetricInfo:
         text = datasets.Value("string")
@@ -68,9 +70,14 @@ class Bleu4(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         )
 
     def _compute(
-        self, predictions: Sequence[str], references: Sequence[Any], variant: str = "captioning"
+        self,
+        predictions: Sequence[str],
+        references: Sequence[Any],
+        variant: str = "captioning",
+        box_format: Any = None,
     ) -> dict[str, Any]:
-        found = bleu4(predictions, references, variant=variant)  # type: ignore[arg-type]  # checked there
+        plain = plain_texts(predictions, box_format)
+        found = bleu4(plain.texts, references, variant=variant)  # type: ignore[arg-type]  # checked there
         return {
             "bleu4": found.value,
             "samples": found.samples,
@@ -80,6 +87,8 @@ class Bleu4(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
             "true_length": found.true_length,
             "variant": found.variant,
             "signature": signature(
-                "bleu4", VERSION, {"bleu": found.variant, "data": texts_fingerprint(references)}
+                "bleu4",
+                VERSION,
+                {"bleu": found.variant, "box_format": plain.read_as, "data": texts_fingerprint(references)},
             ),
         }

@@ -30,9 +30,11 @@ from .image_sums import ImageSums, figures_of_sums
 from .samples import TextReader, Truth, check_images, read_samples
 from .sums import GroundingSums, TextSums
 
-VERSION = 2
+VERSION = 3
 """Raised by every change that changes a number; it stands in the signature.
 
+3: thoughts (`<think>`) are no part of a prediction, "yes or no" is no answer, and boxes in JSON with quoted numbers are
+read, with their labels.
 2: a prediction with the remains of a box, or with a box of another form, is an attempt: 0 where 1 said None.
 """
 
@@ -50,6 +52,7 @@ def giqa_bench(
     matching: MatchingMethod = "hungarian",
     normalise: Normalise = "truth",
     decoding: str | None = None,
+    frame: str | None = None,
     intervals: bool = False,
     seed: int = 0,
     resamples: int = 1000,
@@ -71,6 +74,7 @@ def giqa_bench(
         normalise (`str`, *optional*, defaults to `"truth"`): of mIoU, or `"matched"`, see `grounding_miou`.
         decoding (`str`, *optional*): how the predictions were generated, e.g. `"greedy, 512 new tokens"`; it stands in
             the signature.
+        frame (`str`, *optional*): in which picture boxes were read, e.g. `"square"`; it stands in the signature.
         intervals (`bool`, *optional*, defaults to `False`): adds the 95 % interval of every figure, by a bootstrap
             over images; then every row needs its `image_id`.
         seed (`int`, *optional*, defaults to `0`): of the bootstrap's draws.
@@ -140,7 +144,13 @@ def giqa_bench(
         "normalise": normalise,
         "bleu": CAPTIONING,
     }
-    signed = {**parts, "box_format": _with_parameters(reader), "decoding": decoding, "data": data.result()}
+    signed = {
+        **parts,
+        "box_format": _with_parameters(reader),
+        "frame": frame,
+        "decoding": decoding,
+        "data": data.result(),
+    }
     result: dict[str, Any] = {_key(name, judge_name): value for name, value in figures.items()}
     result["counts"] = _counts(des, vqa, texts, judge_name)
     result["judging"] = {} if judge_name is None else texts.judging(judge_name)

@@ -28,7 +28,7 @@ Args:
     references (`list` of `dict`): rows with task, question_type, question, answer, answer_regions (a list of
         {phrase, boxes_norm}, boxes as normalised x1, y1, x2, y2), and image_id where there is one; further columns
         are ignored.
-    judge, similarity, box_format, matching, normalise, decoding, intervals, seed, resamples: see
+    judge, similarity, box_format, matching, normalise, decoding, frame, intervals, seed, resamples: see
         `giqa_hf.metrics.giqa_bench.compute.giqa_bench`.
 
 Returns:
@@ -116,6 +116,7 @@ class GiqaBench(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         matching: str = "hungarian",
         normalise: str = "truth",
         decoding: str | None = None,
+        frame: str | None = None,
         intervals: bool = False,
         seed: int = 0,
         resamples: int = 1000,
@@ -129,6 +130,7 @@ class GiqaBench(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
             matching=matching,  # type: ignore[arg-type]  # checked there, with a message
             normalise=normalise,  # type: ignore[arg-type]
             decoding=decoding,
+            frame=frame,
             intervals=intervals,
             seed=seed,
             resamples=resamples,

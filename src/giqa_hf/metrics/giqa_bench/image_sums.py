@@ -36,6 +36,13 @@ COLUMNS = (
 _AT = {name: position for position, name in enumerate(COLUMNS)}
 
 
+_JUDGED_IN = {
+    "DES LLM-Score": "descriptions judged",
+    "VQA Acc (W)": "answers judged",
+    "VQA Acc (Total)": "answers judged",
+}
+
+
 class GroundingPart(NamedTuple):
     """What the boxes of one sample add."""
 
@@ -204,7 +211,8 @@ def compare_images(
 
     Returns:
         `dict` of `str` to `PairedDifference`: second minus first by figure, without the judge's name; None where one
-        of the runs has no such figure, or nothing can be told.
+        of the runs has no such figure, where a judge has marked more texts of an image in one run than in the other
+        (it fails on bad texts first, so the means would be of texts of another kind), or nothing can be told.
 
     Raises:
         `DataError`: when the two were scored on different rows.
@@ -216,8 +224,16 @@ def compare_images(
             f"and {second.data or 'none'} with {len(second.image_ids)}; score both on one version of the benchmark"
         )
     found = paired_bootstrap(first.sums, second.sums, figures_of_sums, seed=seed, resamples=resamples)
+    marked_alike = {
+        name: np.array_equal(first.sums[:, _AT[column]], second.sums[:, _AT[column]])
+        for name, column in _JUDGED_IN.items()
+    }
     return {
-        name: None if first.figures.get(name) is None or second.figures.get(name) is None else difference
+        name: difference
+        if first.figures.get(name) is not None
+        and second.figures.get(name) is not None
+        and marked_alike.get(name, True)
+        else None
         for name, difference in found.items()
     }
 

@@ -11,6 +11,7 @@ from ...boxes import Boxes, as_boxes, check_norm
 from ...errors import DataError
 from ...grounded_text import GroundedText
 from ...schema import QUESTION_TYPES, TASKS
+from ...thoughts import spoken
 
 REFERENCE_FIELDS = ("task", "question_type", "question", "answer", "answer_regions")
 _END = object()
@@ -75,7 +76,7 @@ def read_samples(
         if reference is _END:
             raise DataError(_unequal(f"more than {number}", str(number)))
         if isinstance(prediction, str):
-            prediction = reader.read(prediction)
+            prediction = reader.read(spoken(prediction).text)
         elif not isinstance(prediction, GroundedText):
             raise wrong_prediction(prediction, number)
         yield Sample(number, read_truth(reference, number), prediction)

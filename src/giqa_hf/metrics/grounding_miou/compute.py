@@ -8,10 +8,12 @@ an extra box gains nothing. The value is the mean over the samples that have at 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import fsum
 from typing import Literal, NamedTuple, get_args
 
 import numpy.typing as npt
 
+from ..exact_sum import ExactSum
 from ..matching import MatchingMethod, Matrix, check_method, match_checked
 from ..overlaps import iter_overlaps
 
@@ -48,7 +50,7 @@ class MiouSums:
             )
         self._matching: MatchingMethod = matching
         self._by_truth = normalise == "truth"
-        self._total = 0.0
+        self._total = ExactSum()
         self._samples = self._scored = self._true = self._pred = self._matched = 0
 
     def add(self, ious: Matrix) -> float:
@@ -67,9 +69,9 @@ class MiouSums:
         pairs = match_checked(ious, self._matching)
         if not pairs:
             return 0.0
-        score = sum([ious.item(pair) for pair in pairs]) / (n_true if self._by_truth else len(pairs))
+        score = fsum([ious.item(pair) for pair in pairs]) / (n_true if self._by_truth else len(pairs))
         self._matched += len(pairs)
-        self._total += score
+        self._total.add(score)
         return score
 
     def result(self, attempted: bool | None = None) -> GroundingMiou:
@@ -81,7 +83,7 @@ class MiouSums:
                 is not "not available". By default: whether any predicted box was added.
         """
         attempted = self._pred > 0 if attempted is None else attempted
-        value = self._total / self._scored if self._scored and attempted else None
+        value = self._total.value / self._scored if self._scored and attempted else None
         return GroundingMiou(value, self._samples, self._scored, self._true, self._pred, self._matched)
 
 

@@ -16,8 +16,11 @@ import numpy as np
 from ..agreement import HumanAgreement, OrdinalAlphaSums, human_agreement
 from .judge import MAX_MARK, NO_REASON, JudgeChoice, JudgeItem, Verdict, resolve_judge, verdicts_of
 
-VERSION = 1
-"""Of the metric; a change of code that changes a number raises it."""
+VERSION = 2
+"""Raised by every change that changes a number; it stands in the signature.
+
+2: thoughts are taken out of predictions.
+"""
 
 
 class LlmScore(NamedTuple):

@@ -13,9 +13,9 @@ import datasets
 import evaluate
 
 from giqa_hf.errors import DataError
-from giqa_hf.formats import GiqaFormat
 from giqa_hf.metrics.fingerprint import texts_fingerprint
 from giqa_hf.metrics.llm_score.compute import VERSION, llm_score
+from giqa_hf.metrics.plain_texts import plain_texts
 from giqa_hf.metrics.signature import signature
 
 _DESCRIPTION = """
@@ -25,7 +25,7 @@ The judge is a language model (a server or in this process), or, by default, a c
 
 _INPUTS = """
 Args:
-    predictions (`list` of `str`): the model's texts; boxes are taken out first.
+    predictions (`list` of `str`): the model's texts; boxes and thoughts are taken out first.
     references (`list` of `str`): one true text each.
     questions (`list` of `str` or None, *optional*): what was asked, for answers.
     judge (`Judge`, *optional*): gives the marks; the lexical judge by default.
@@ -106,12 +106,8 @@ class LlmScoreMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no 
         human_marks: Sequence[float | None] | None = None,
         box_format: Any = None,
     ) -> dict[str, Any]:
-        read_as = None
-        if box_format is not False:
-            reader = GiqaFormat() if box_format is None else box_format
-            predictions = [reader.read(text).text for text in predictions]
-            read_as = str(getattr(reader, "name", type(reader).__name__))
-        found = llm_score(predictions, references, questions, judge=judge, human_marks=human_marks)
+        plain = plain_texts(predictions, box_format)
+        found = llm_score(plain.texts, references, questions, judge=judge, human_marks=human_marks)
         rest = found._asdict()
         value, human = rest.pop("value"), rest.pop("human")
         asked = [None] * len(references) if questions is None else questions
@@ -121,6 +117,6 @@ class LlmScoreMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no 
             **{name: list(part) if isinstance(part, tuple) else part for name, part in rest.items()},
             "human": None if human is None else human._asdict(),
             "signature": signature(
-                "llm_score", VERSION, {"judge": found.judge, "box_format": read_as, "data": data}
+                "llm_score", VERSION, {"judge": found.judge, "box_format": plain.read_as, "data": data}
             ),
         }

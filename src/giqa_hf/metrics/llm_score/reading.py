@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
+from ...thoughts import spoken
 from .judge import MAX_MARK, Verdict
 
-READING_VERSION = "1"
+READING_VERSION = "2"
 """Changes with any rule below, and with it the judge's name."""
 
 NO_NUMBER = "no mark on the first line"
@@ -21,8 +22,6 @@ OTHER_SCALE = "mark on another scale"
 DECLINED = "the judge declined"
 
 _WORDS = {word: mark for mark, word in enumerate(["zero", "one", "two", "three", "four"])}
-# Thinking aloud that a server left in; the answer comes behind it.
-_THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _DECORATION = str.maketrans(dict.fromkeys('*_`"#{}[]<>$\\', " "))
 _DASHES = str.maketrans({"\u2212": "-", "\u2019": "'"})
 _LEAD = r"""
@@ -70,7 +69,7 @@ def read_mark(text: str) -> Verdict:
     ['mark outside 0 to 4', 'several numbers on the first line', 'no mark on the first line']
     ```
     """
-    lines = _THOUGHTS.sub("", text).translate(_DASHES).translate(_DECORATION).splitlines()
+    lines = spoken(text).text.translate(_DASHES).translate(_DECORATION).splitlines()
     line = next((" ".join(line.split()) for line in lines if any(map(str.isalnum, line))), "")
     found = _FORM.match(line)
     if found is None:

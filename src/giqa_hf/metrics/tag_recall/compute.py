@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..exact_sum import ExactSum
 from ..matching import STRICT_MARGIN, Matrix, most_pairs
 from ..overlaps import iter_overlaps
 from .similarity import BatchSimilarity, Similarity, lexical_similarity
@@ -61,7 +62,7 @@ class TagRecallSums:
         self._similarity: Similarity = lexical_similarity if similarity is None else similarity
         self._min_iou = iou_threshold + STRICT_MARGIN
         self._min_similarity = similarity_threshold + STRICT_MARGIN
-        self._total = 0.0
+        self._total = ExactSum()
         self._samples = self._scored = self._true = self._pred = self._found = 0
 
     def prepare(self, names: Iterable[str]) -> None:
@@ -90,7 +91,7 @@ class TagRecallSums:
         found = self._found_tags(ious, pred_names, true_names)
         self._found += found
         recall: float = found / n_true
-        self._total += recall
+        self._total.add(recall)
         return recall
 
     def result(self, attempted: bool | None = None) -> TagRecall:
@@ -98,7 +99,7 @@ class TagRecallSums:
         attempted = self._pred > 0 if attempted is None else attempted
         known = self._scored > 0 and attempted
         return TagRecall(
-            self._total / self._scored if known else None,
+            self._total.value / self._scored if known else None,
             self._found / self._true if known else None,
             self._samples, self._scored, self._true, self._pred, self._found,
         )  # fmt: skip

@@ -1,25 +1,30 @@
 """VQA accuracy (paper Sec. 3.4 (2)).
 
-Acc (Y), for Yes/No questions: the first word Yes or No of the answer decides. An answer without either is
-wrong, and counted apart as malformed. Acc (W), for What/Why/How: the mean of a judge's marks over 4. Acc
-(Total) weighs both with the number of their questions; (90 * Acc(Y) + 60 * Acc(W)) / 150 holds on every row
-of the paper's Tab. 5 (spec A6).
+Acc (Y), for Yes/No questions: the first word Yes or No of the answer decides; "yes or no" and "yes/no" name the
+question and answer nothing. An answer without either word is wrong, and counted apart as malformed. Acc (W), for
+What/Why/How: the mean of a judge's marks over 4. Acc (Total) weighs both with the number of their questions;
+(90 * Acc(Y) + 60 * Acc(W)) / 150 holds on every row of the paper's Tab. 5 (spec A6).
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from ..llm_score.compute import MarkSums
 from ..llm_score.judge import JudgeChoice, JudgeItem, Verdict, resolve_judge, verdicts_of
 
-VERSION = 1
-"""Raised by every change that changes a number; it stands in the signature."""
+VERSION = 2
+"""Raised by every change that changes a number; it stands in the signature.
+
+2: "yes or no" is no answer, wide letters are letters, and thoughts are no part of an answer.
+"""
 
 # A word of its own: not in "eyes", "not" or "no-one".
 _YES_NO = re.compile(r"(?<![^\W_])(?<![^\W_]['\u2019-])(yes|no)(?![^\W_]|['\u2019-][^\W_])", re.IGNORECASE)
+_BOTH = re.compile(r"(?<![^\W_])(?:yes\s*(?:/|or)\s*no|no\s*(?:/|or)\s*yes)(?![^\W_])", re.IGNORECASE)
 
 
 class VqaAccuracy(NamedTuple):
@@ -102,14 +107,14 @@ class VqaAccuracySums:
 
 
 def yes_or_no(text: str) -> Literal["yes", "no"] | None:
-    """The first word Yes or No in `text`, None without either.
+    """The first word Yes or No in `text`, None without either; an echo of "yes or no" is left out.
 
     ```python
     >>> yes_or_no("I think yes, no doubt."), yes_or_no("Its eyes are not sharp.")
     ('yes', None)
     ```
     """
-    found = _YES_NO.search(text)
+    found = _YES_NO.search(_BOTH.sub(" ", unicodedata.normalize("NFKC", text)))
     if found is None:
         return None
     return "yes" if found[1].lower() == "yes" else "no"

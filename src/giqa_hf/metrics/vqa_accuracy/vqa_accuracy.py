@@ -14,6 +14,7 @@ import evaluate
 
 from giqa_hf.metrics.fields import check_fields
 from giqa_hf.metrics.fingerprint import texts_fingerprint
+from giqa_hf.metrics.plain_texts import plain_texts
 from giqa_hf.metrics.signature import signature
 from giqa_hf.metrics.vqa_accuracy.compute import VERSION, vqa_accuracy
 
@@ -24,10 +25,11 @@ judge's marks from 0 to 4.
 
 _INPUTS = """
 Args:
-    predictions (`list` of `str`): predicted answers without coordinates.
+    predictions (`list` of `str`): the model's answers; boxes and thoughts are taken out first.
     references (`list` of `dict`): {"answer", "question_type", "question"}; question_type is yes_no, what, why or how.
     judge: an object with a name and score(question, reference, prediction); the lexical judge by default, False for
         none.
+    box_format (format, *optional*): reads boxes; the paper's grid by default, False leaves texts as they are.
 
 Returns:
     `dict`: "acc_y", "acc_w", "acc_total", each 0..1, or None where it cannot be told; the counts "yes_no", "correct",
@@ -57,7 +59,7 @@ _CITATION = """
 
 
 class VqaAccuracy(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
-    """Acc (Y), Acc (W) and Acc (Total); `compute` takes a judge beside the data."""
+    """Acc (Y), Acc (W) and Acc (Total); `compute` takes `judge` and `box_format` beside the data."""
 
     def _info(self) -> evaluate.MetricInfo:
         question = {
@@ -79,15 +81,21 @@ class VqaAccuracy(evaluate.Metric):  # type: ignore[misc]  # evaluate has no typ
         super().add_batch(predictions=predictions, references=references)
 
     def _compute(
-        self, predictions: Sequence[str], references: Sequence[Mapping[str, Any]], judge: Any = None
+        self,
+        predictions: Sequence[str],
+        references: Sequence[Mapping[str, Any]],
+        judge: Any = None,
+        box_format: Any = None,
     ) -> dict[str, Any]:
+        plain = plain_texts(predictions, box_format)
         found = vqa_accuracy(
-            predictions,
+            plain.texts,
             [row["answer"] for row in references],
             [row["question_type"] for row in references],
             [row["question"] for row in references],
             judge=judge,
         )
         data = texts_fingerprint([row["question_type"], row["question"], row["answer"]] for row in references)
-        signed = signature("vqa_accuracy", VERSION, {"judge": found.judge, "data": data})
+        parts = {"judge": found.judge, "box_format": plain.read_as, "data": data}
+        signed = signature("vqa_accuracy", VERSION, parts)
         return {**found._asdict(), "signature": signed}
