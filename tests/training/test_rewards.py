@@ -43,6 +43,7 @@ FORMAT = {
     "corners reversed": ("A [cup](<84,0>).", [BOX], 0.0),  # readable, but not well-formed
     "the same box again and again": ("A [cup](<0,84>,<0,84>,<0,84>,<0,84>).", [BOX], 1 / 4),
     "malformed, and none asked for": ("A [cup](<0,400>).", [], 0.0),
+    "only in its thoughts": ("<think>A [cup](<0,84>)?</think>A cup.", [BOX], 0.0),
     "only remains of boxes": ("The ] cup]<<<10,331", [], 0.0),
 }
 
@@ -61,6 +62,7 @@ BOXES = {
     # <0,42>: 0.025 .. 0.125, a quarter of the area, inside: IoU 1/4, not above 1/2
     "too small": ("[cup](<0,42>)", [BOX], 1 / 4, 0.0),
     "none": ("A cup.", [BOX], 0.0, 0.0),
+    "thought of another": ("<think>[jar](<300,399>)</think>[cup](<0,84>)", [BOX], 1.0, 1.0),
     "malformed only": ("[cup](<0,400>)", [BOX], 0.0, 0.0),
     "none where there is none": ("No.", [], None, 1.0),
     "invented": ("[cup](<0,84>)", [], None, 0.0),

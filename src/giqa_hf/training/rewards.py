@@ -33,6 +33,7 @@ from ..metrics.grounding_miou.compute import MiouSums
 from ..metrics.llm_score.judge import JudgeChoice, JudgeItem, resolve_judge, verdicts_of
 from ..metrics.overlaps import iter_overlaps
 from ..metrics.vqa_accuracy.compute import VqaAccuracySums
+from ..thoughts import spoken
 
 Completion: TypeAlias = str | Sequence[Mapping[str, Any]]
 """What a model wrote: a text, or the messages of its turn."""
@@ -259,7 +260,8 @@ def _shares(items: Sequence[JudgeItem], judge: JudgeChoice) -> Rewards:
 
 def _read(completions: Sequence[Completion], columns: Mapping[str, Any]) -> list[GroundedText]:
     """What the model wrote, its boxes brought into the original images."""
-    texts = [text_of(completion).strip() for completion in completions]  # as GIQA-Bench reads answers
+    # As GIQA-Bench reads answers: without thoughts, which are free.
+    texts = [spoken(text_of(completion).strip()).text for completion in completions]
     formats: Sequence[str | None] = columns.get("box_format") or [None] * len(texts)
     frames: Sequence[Any] = columns.get("frame") or [None] * len(texts)
     read = []
