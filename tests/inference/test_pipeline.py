@@ -193,6 +193,41 @@ REFERRING = {
         {"region_px": np.array([0, 0, 100, 50]), "phrase": "cup"},
         "How is the [cup](<0,189>), the cup?",
     ),
+    "a name, not within a word": (
+        "Is the cupboard cup sharp? And the cup_board Cup?",
+        {"region_px": (0, 0, 100, 50), "phrase": "Cup"},
+        "Is the cupboard [cup](<0,189>) sharp? And the cup_board Cup?",
+    ),
+    "a name, only within a word": (
+        "Are the teacups sharp?",
+        {"region_px": (0, 0, 100, 50), "phrase": "cup"},
+        "Are the tea[cup](<0,189>)s sharp?",
+    ),
+    "a name without blanks": (
+        "杯子清楚吗?",
+        {"region_px": (0, 0, 100, 50), "phrase": "杯子"},
+        "[杯子](<0,189>)清楚吗?",
+    ),
+    "a name that ends in no letter": (
+        "Is the cup (blue)s or the cup (blue) sharp?",
+        {"region_px": (0, 0, 100, 50), "phrase": "(blue)"},
+        "Is the cup [(blue)](<0,189>)s or the cup (blue) sharp?",
+    ),
+    "an accent is of its word": (  # written as e and a combining accent
+        "Is the cafe\u0301 or the cafe sharp?",
+        {"region_px": (0, 0, 100, 50), "phrase": "cafe"},
+        "Is the cafe\u0301 or the [cafe](<0,189>) sharp?",
+    ),
+    "letters of another length in lower case": (
+        "İİ: is the cup sharp?",
+        {"region_px": (0, 0, 100, 50), "phrase": "cup"},
+        "İİ: is the [cup](<0,189>) sharp?",
+    ),
+    "this region within a word": (
+        "Is this regional train sharp?",
+        {"region_px": (0, 0, 100, 50)},
+        f"About {QUARTER}: Is this regional train sharp?",
+    ),
     "two boxes": (  # 210 = 10 * 20 + 10, 399 the last one: the lower right quarter
         "Is this region sharp?",
         {"region_px": [(0, 0, 100, 50), (100, 50, 200, 100)]},

@@ -14,7 +14,7 @@ from giqa_hf.cli.main import main
 from giqa_hf.errors import DataError, GiqaError
 from giqa_hf.interchange import CARRIES, convert, open_rows
 from giqa_hf.interchange.carries import table
-from giqa_hf.interchange.converting import FORMS, Rows
+from giqa_hf.interchange.converting import FORMS, TRAINERS_CARRY, Rows
 from tests.interchange.some_rows import candles, png
 from tests.interchange.test_round_trips import assert_same
 
@@ -31,11 +31,12 @@ def made(tmp_path, form="coco", rows=None):
 
 
 def test_the_table_of_the_docs():
-    assert table(CARRIES) in (DOCS / "convert.md").read_text(encoding="utf-8")
+    assert table({**CARRIES, **TRAINERS_CARRY}) in (DOCS / "convert.md").read_text(encoding="utf-8")
 
 
 def test_the_command_knows_all_forms():
     assert tuple(CARRIES) == command.FORMS
+    assert tuple(TRAINERS_CARRY) == dataset_export.TARGETS
 
 
 def test_a_dataset_to_coco_to_a_dataset(tmp_path, capsys):

@@ -12,10 +12,11 @@ from PIL import Image
 from giqa_hf.benchmark.data import BenchData
 from giqa_hf.errors import GiqaError
 from giqa_hf.files import write_bytes
-from giqa_hf.formats import GiqaFormat, NormalizedFormat, Qwen2VLFormat
+from giqa_hf.formats import GiqaFormat, LlavaFormat, NormalizedFormat, Qwen2VLFormat, Qwen25VLFormat
 from giqa_hf.frames import Frame
 from giqa_hf.images import read_image
 from giqa_hf.interchange import LlamaFactory, MsSwift, Writing, export_data, pictures
+from giqa_hf.interchange.conversations import qwen25_frame
 from giqa_hf.interchange.exporting import dataset_name
 from giqa_hf.training.conversations import conversation
 from tests.benchmark.tiny_bench import bench_rows
@@ -140,9 +141,34 @@ def test_what_has_no_place_is_counted(tmp_path, rows):
 
 def test_a_phrase_without_boxes_is_words(tmp_path, rows):
     rows[0]["answer_regions"][0]["boxes_norm"] = []
-    _, lines = export(rows, tmp_path)
+    exported, lines = export(rows, tmp_path)
+    assert exported.not_carried == {"phrases without a box": 1}
     assert lines[0]["messages"][1]["content"] == "The cup is sharp and the <ref-object><bbox> is dark."
     assert lines[0]["objects"]["ref"] == ["plant"]
+
+
+@pytest.mark.parametrize(
+    ("notation", "written", "lost"),
+    [
+        (GiqaFormat(), "The [cup]() is sharp and", {}),
+        (LlavaFormat(), "The cup is sharp and", {"phrases without a box": 1}),
+        (Qwen2VLFormat(), "The <|object_ref_start|>cup<|object_ref_end|> is sharp and", {}),
+    ],
+)
+def test_a_phrase_without_boxes_in_words(tmp_path, rows, notation, written, lost):
+    rows[0]["answer_regions"][0]["boxes_norm"] = []
+    exported, lines = export(rows, tmp_path, LlamaFactory(Writing(notation, whole, "whole")))
+    assert exported.not_carried == lost
+    assert lines[0]["conversations"][1]["value"].startswith(written)
+
+
+def test_a_picture_that_the_model_does_not_take_is_left_out(tmp_path, rows):
+    thin = {"width": 2049, "height": 3, "image_id": "thin"}
+    rows[0] |= thin | {"image": {"bytes": encoded(Image.new("RGB", (2049, 3)), "PNG"), "path": None}}
+    target = LlamaFactory(Writing(Qwen25VLFormat(), qwen25_frame, "of Qwen2.5-VL"))
+    exported, lines = export(rows, tmp_path, target)
+    assert exported.dropped == {"the model takes no picture of this size or shape": 1}
+    assert (exported.written, exported.pictures, len(lines)) == (7, 2, 7)
 
 
 def test_for_llama_factory(tmp_path, rows):

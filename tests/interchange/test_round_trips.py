@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from giqa_hf.errors import DataError
+from giqa_hf.interchange.coco_panoptic import NO_PIXEL
 from giqa_hf.interchange.converting import FORMS, Rows, convert, open_rows
 from giqa_hf.schema import TEXT_FIELDS
-from tests.interchange.some_rows import candles, rows
+from tests.interchange.some_rows import candles, png, rows
 
 EXACT = ("coco", "label-studio", "cvat", "fiftyone")
 """Forms that carry all of a row; Kosmos-2 all but quality and effect."""
@@ -146,7 +148,67 @@ def test_panoptic_leaves_out_what_is_covered(tmp_path):
     left, whole, none = [0, 0, 0.5, 1], [0, 0, 1, 1], [0.5, 0.5, 0.5, 0.5]
     row["answer_regions"] = [{**row["answer_regions"][0], "boxes_norm": [left, whole, none, left]}]
     converted, found, _ = there_and_back([row], "coco-panoptic", tmp_path)
-    assert converted.notes == {
-        "boxes without a pixel of their own (covered by others, or no area), left out": 1
-    }
+    assert converted.lost == {NO_PIXEL: 1}
+    assert converted.kept[0].startswith("3 boxes: ")
     assert found[0]["answer_regions"][0]["boxes_norm"] == [left, whole, left]
+
+
+def test_panoptic_keeps_a_phrase_whose_boxes_are_all_covered(tmp_path):
+    first, second = candles()
+    candle, tower, _ = first["answer_regions"]
+    # painted largest first: the candles' boxes, of another phrase, cover both of the tower's to the last pixel
+    candle["boxes_norm"] = [[0, 0, 0.5, 0.5], [0, 0.5, 0.5, 1], [0.5, 0, 1, 1]]
+    tower |= {"boxes_norm": [[0, 0, 0.5, 1], [0, 0, 1, 1]], "quality": "dark", "effect": "no impact"}
+    second["question_regions"][0]["boxes_norm"] = [[0.75, 0.25, 0.75, 0.5]]  # no area
+    converted, found, notes = there_and_back([first, second], "coco-panoptic", tmp_path)
+    assert converted.lost == {NO_PIXEL: 3} and not +notes
+    assert converted.kept[0].startswith("3 boxes: ")
+    tower["boxes_norm"] = second["question_regions"][0]["boxes_norm"] = []
+    assert_same(found, [first, second])
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(made=rows())
+def test_panoptic_carries_all_of_any_rows_but_the_boxes_that_it_counts(made):
+    with tempfile.TemporaryDirectory() as folder:
+        converted, found, _ = there_and_back(made, "coco-panoptic", Path(folder))
+    assert_same([without_boxes(row) for row in found], [without_boxes(row) for row in made])
+    assert boxes_in(found) == boxes_in(made) - converted.lost.get(NO_PIXEL, 0)
+
+
+def without_boxes(row):
+    bare = {
+        f"{field}_regions": [{**r, "boxes_norm": []} for r in row[f"{field}_regions"]]
+        for field in TEXT_FIELDS
+    }
+    return {**row, **bare}
+
+
+def boxes_in(found):
+    return sum(
+        len(r["boxes_norm"]) for row in found for field in TEXT_FIELDS for r in row[f"{field}_regions"]
+    )
+
+
+def thin(width, height):
+    """A row on a picture of which one side is more than 200 times the other, and the others of `candles`."""
+    picture = {"image": {"bytes": png(width, height), "path": None}, "image_id": "thin"}
+    return [candles()[0] | picture | {"width": width, "height": height}, *candles()]
+
+
+def test_a_picture_that_qwen25_does_not_take_is_counted(tmp_path):
+    converted, found, _ = there_and_back(thin(2049, 3), "qwen2.5", tmp_path)
+    assert converted.dropped == {"the model takes no picture of this size or shape": 1}
+    assert (converted.rows, converted.written) == (3, 2)
+    assert [row["image_id"] for row in found] == ["candles", "candles"]
+
+
+def test_a_record_that_qwen25_does_not_take_is_named(tmp_path):
+    _, found, _ = there_and_back(thin(3000, 10), "qwen", tmp_path)  # which takes any
+    assert len(found) == 3
+    path = tmp_path / "out" / "conversations.json"
+    with pytest.raises(DataError) as caught:
+        list(open_rows(str(path), "qwen2.5").rows)
+    assert str(caught.value).startswith(
+        f"{path}, record 0: expected a picture that the model takes, found one of 3000 x 10 pixels"
+    )

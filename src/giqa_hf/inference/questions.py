@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,9 @@ def about(question: str, boxes_norm: Boxes, phrase: str = REGION) -> GroundedTex
     Args:
         question (`str`): the user's words.
         boxes_norm (`array` of shape (N, 4)): normalised by the upright picture.
-        phrase (`str`, *optional*, defaults to `"this region"`): the words, whatever their case, of which the first
-            occurrence gets the boxes. A question without "this region" gets "About this region: " in front.
+        phrase (`str`, *optional*, defaults to `"this region"`): the words, whatever their case. The boxes go to their
+            first occurrence as whole words (in "cupboard cup" the second "cup"), and where there is none to the first
+            one within a word. A question without "this region" as whole words gets "About this region: " in front.
 
     Returns:
         `GroundedText`: which a processor writes in its model's own format and frame.
@@ -39,10 +42,11 @@ def about(question: str, boxes_norm: Boxes, phrase: str = REGION) -> GroundedTex
     (17, 20)
     ```
     """
-    start = question.lower().find(phrase.lower()) if phrase else -1
-    # Some letters have another length in lower case: then the words are looked for as they are.
-    if start >= 0 and question[start : start + len(phrase)].lower() != phrase.lower():
-        start = question.find(phrase)
+    starts = [found.start() for found in re.finditer(f"(?={re.escape(phrase)})", question, re.IGNORECASE)]
+    whole = [start for start in starts if _is_whole(question, start, start + len(phrase))]
+    # Scripts without blanks have no whole words, and a user's own words are meant in any case.
+    found = whole or (starts if phrase != REGION else [])
+    start = found[0] if phrase and found else -1
     if start < 0:
         if phrase != REGION:
             raise ValueError(
@@ -52,6 +56,17 @@ def about(question: str, boxes_norm: Boxes, phrase: str = REGION) -> GroundedTex
         question, start = f"About {REGION}: {question}", len("About ")
     end = start + len(phrase)
     return GroundedText(question, [Region(question[start:end], (start, end), boxes_norm)])
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether no word of a text reaches over the start or the end of a stretch of it."""
+    return not any(
+        0 < rim < len(text) and _in_word(text[rim - 1]) and _in_word(text[rim]) for rim in (start, end)
+    )
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
 
 
 def check_region(region: Any, name: str) -> Boxes:

@@ -6,7 +6,7 @@ tokens they take, so that a single digit that the model doubted weighs as it sho
 wrong), and formats of two and of four numbers are on one scale.
 
 Which number belongs to which box is asked of the format itself, for all formats alike: a number is a box's own if
-another digit at its end moves this box and no other.
+another number in its place moves this box and no other. A number is all of it, with its sign and its decimal point.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from typing import Any
 from ..benchmark.generate import Said, marks_are_special
 from ..boxes import Boxes
 from ..formats import placed
+from ..thoughts import spoken
 
-_NUMBER = re.compile("[0-9]+")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
+_LEADING = re.compile("[1-9]")
 MOST_TOKENS = 1024
 """Of an answer that is scored: the work grows with their square, and what is longer is a model that goes round."""
 
@@ -40,7 +42,7 @@ def box_scores(said: Said, processor: Any, image_wh: tuple[int, int]) -> tuple[f
     box_format, _ = placed(processor.box_format, processor.frame(*image_wh))
 
     def read(text: str) -> Boxes:
-        return box_format.read(text).boxes_norm
+        return box_format.read(spoken(text).text).boxes_norm
 
     boxes = read(said.text)
     if not len(boxes) or not said.tokens or len(said.tokens) > MOST_TOKENS:
@@ -59,14 +61,26 @@ def box_scores(said: Said, processor: Any, image_wh: tuple[int, int]) -> tuple[f
 def _numbers(text: str, boxes: Boxes, read: Callable[[str], Boxes]) -> Iterator[tuple[int, int, int]]:
     """Each number of a box: where it starts and ends in the text, and the row of the box."""
     for match in _NUMBER.finditer(text):
-        last = int(match[0][-1])
-        for other in (last - 1, last + 1):  # downwards first, which no format refuses as out of range
-            if not 0 <= other <= 9:
-                continue
-            moved = read(f"{text[: match.end() - 1]}{other}{text[match.end() :]}")
+        for other in _others(match[0]):
+            moved = read(f"{text[: match.start()]}{other}{text[match.end() :]}")
             if moved.shape == boxes.shape and (rows := (moved != boxes).any(axis=1)).sum() == 1:
                 yield match.start(), match.end(), int(rows.argmax())
                 break
+
+
+def _others(number: str) -> Iterator[str]:
+    """At most two numbers of the same width, of which one lies elsewhere on any scale that has more than one step.
+
+    A smaller leading digit takes away between a tenth and all of a number. So it is in range where the number is, and
+    lies elsewhere even if the number was moved onto the far rim. What it leaves alone, 0 and what is moved onto the
+    near rim, differs from a last digit further up.
+    """
+    plain = number.replace("-", "+")  # what is below 0 is moved to 0, whatever its digits
+    if leading := _LEADING.search(plain):
+        at = leading.start()
+        yield f"{plain[:at]}{int(plain[at]) - 1}{plain[at + 1 :]}"
+    last = int(plain[-1])
+    yield f"{plain[:-1]}{last + 1 if last < 9 else last - 1}"
 
 
 def _token_ends(said: Said, processor: Any) -> list[int]:

@@ -1,9 +1,9 @@
 """COCO-panoptic: boxes as rectangular segments of a PNG beside every picture, its colours their numbers.
 
 A pixel has one segment. So boxes of exactly one place share a segment (`uses` lists their phrases), larger boxes are
-painted first, and a box that others cover to the last pixel is left out and counted. `bbox` of a segment is the box
-itself, in pixels, as floats, and from it a box is read back; the PNG is for tools that want masks. Texts stand in
-`rows`, as in `coco`.
+painted first, and a box that others cover to the last pixel is left out and counted; its phrase stays, in `rows` if it
+has no other box. `bbox` of a segment is the box itself, in pixels, as floats, and from it a box is read back; the PNG
+is for tools that want masks. Texts stand in `rows`, as in `coco`.
 
 Written picture by picture (rows wait in a temporary file); reading holds the whole document.
 """
@@ -42,6 +42,10 @@ CARRIES = Carries(
     order=NO,
 )
 
+NO_PIXEL = "boxes without a pixel of their own (covered by others, or no area)"
+Region = tuple[int, str, tuple[int, int], int | None]
+"""Row, field, span and number of a region."""
+
 
 def write(items: Iterable[Item], outlet: Outlet) -> None:
     """Write rows; see the module.
@@ -57,9 +61,11 @@ def write(items: Iterable[Item], outlet: Outlet) -> None:
             first = group[0].row
             license = licenses.setdefault(first["license"], len(licenses) + 1)
             lists["images"].add(coco.image_entry(image, group[0].picture, first, license))
+            mask, segments, bare = _segments(group, categories, outlet)
             for number, row, _ in group:
-                lists["rows"].add({"id": number, "image_id": image, **coco.row_entry(row)})
-            mask, segments = _segments(group, categories, outlet)
+                entry = coco.row_entry(row)
+                entry["unboxed"] += [attributes_of(mark) for mark in bare.get(number, ())]
+                lists["rows"].add({"id": number, "image_id": image, **entry})
             name = f"{image:06d}.png"
             buffer = io.BytesIO()
             Image.fromarray(mask).save(buffer, "PNG")
@@ -114,8 +120,8 @@ def read(inlet: Inlet) -> Iterator[dict[str, Any]]:
 
 def _segments(
     group: list[Item], categories: dict[str, int], outlet: Outlet
-) -> tuple[npt.NDArray[np.uint8], list[dict[str, Any]]]:
-    """The mask of a picture, as RGB, and its segments."""
+) -> tuple[npt.NDArray[np.uint8], list[dict[str, Any]], dict[int, list[Mark]]]:
+    """The mask of a picture, as RGB, its segments, and the phrases of each row whose boxes are all left out."""
     width, height = group[0].row["width"], group[0].row["height"]
     if width * height > MAX_PIXELS:
         raise DataError(
@@ -135,12 +141,14 @@ def _segments(
         ids[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))] = segment
     areas = np.bincount(ids.ravel(), minlength=len(uses) + 1)
     segments = []
+    kept: set[Region] = set()
+    left_out: dict[Region, Mark] = {}
     for segment, box in enumerate(largest_first, start=1):
         if not areas[segment]:
-            outlet.notes["boxes without a pixel of their own (covered by others, or no area), left out"] += (
-                len(uses[box])
-            )
+            outlet.lost_boxes[NO_PIXEL] += len(uses[box])
+            left_out |= {_region(mark, use): mark for mark, use in uses[box]}
             continue
+        kept |= {_region(mark, use) for mark, use in uses[box]}
         x1, y1, x2, y2 = to_px(list(box), width, height)
         phrase = uses[box][0][0].phrase or coco.NAMELESS
         segments.append(
@@ -154,4 +162,13 @@ def _segments(
             }
         )
     mask = np.stack([(ids >> shift) & 255 for shift in (0, 8, 16)], axis=-1).astype(np.uint8)
-    return mask, segments
+    bare: dict[int, list[Mark]] = {}
+    for region, mark in left_out.items():
+        if region not in kept:
+            bare.setdefault(region[0], []).append(mark)
+    return mask, segments, bare
+
+
+def _region(mark: Mark, use: dict[str, Any]) -> Region:
+    """What the boxes of one phrase have in common."""
+    return use["row"], mark.field, mark.span, mark.region

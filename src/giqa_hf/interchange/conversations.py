@@ -31,7 +31,7 @@ from .carries import NO, Carries
 from .chat import IMAGE, chat_records, pairs_of, picture_of, unspelled
 from .inlet import Inlet
 from .marks import Mark, Row, base_of, row_of
-from .outlet import Item, Outlet, write_list
+from .outlet import UNSEEN, Item, Outlet, write_list
 
 
 def whole(width: int, height: int) -> Frame:
@@ -88,10 +88,15 @@ class Conversations:
 
     def _records(self, items: Iterable[Item], outlet: Outlet) -> Iterator[dict[str, Any]]:
         for _, row, picture in items:
+            try:
+                ready, frame = placed(self.box_format, self.frame(row["width"], row["height"]))
+            except ValueError:  # a side more than 200 times the other, for Qwen2.5-VL
+                outlet.dropped[UNSEEN] += 1
+                continue
             if any(IMAGE in row[field] for field in TEXT_FIELDS):
                 outlet.dropped[f"text holds {IMAGE}, which stands for a picture there"] += 1
                 continue
-            asked, answered = (self._written(row, field, outlet) for field in TEXT_FIELDS)
+            asked, answered = (_written(row, field, ready, frame, outlet) for field in TEXT_FIELDS)
             base = {name: value for name, value in base_of(row).items() if name not in TEXT_FIELDS}
             record = {
                 "image": picture,
@@ -111,25 +116,16 @@ class Conversations:
                 }
             yield record
 
-    def _written(self, row: Row, field: str, outlet: Outlet) -> str:
-        grounded = grounded_of(row, field)
-        ready, frame = placed(self.box_format, self.frame(row["width"], row["height"]))
-        text = ready.write(grounded.map_boxes(frame.to_model_norm))
-        back = ready.read(text)
-        found = (
-            {(r.phrase, r.span) for r in back.regions if len(r.boxes_norm)}
-            if back.text == row[field]
-            else set()
-        )
-        outlet.notes["phrases that are not found again at their place"] += sum(
-            (region.phrase, region.span) not in found for region in grounded.regions if len(region.boxes_norm)
-        )
-        return text
-
     def _texts(
         self, asked: str, answered: str, size: tuple[int, int], inlet: Inlet, where: str
     ) -> tuple[str, str, list[Mark]]:
-        ready, frame = placed(self.box_format, self.frame(*size))
+        try:
+            ready, frame = placed(self.box_format, self.frame(*size))
+        except ValueError as error:
+            raise DataError(
+                f"{where}: expected a picture that the model takes, found one of {size[0]} x {size[1]} pixels "
+                f"({error}); take this record out"
+            ) from error
         asked = unspelled(asked, getattr(ready, "notation", None))
         texts, marks = [], []
         for field, text in zip(TEXT_FIELDS, (asked, answered), strict=True):
@@ -142,6 +138,20 @@ class Conversations:
                 boxes: list[list[float] | None] = [*region.boxes_norm.tolist()] or [None]
                 marks += [Mark(field, region.span, region.phrase, box, region=number) for box in boxes]
         return texts[0], texts[1], marks
+
+
+def _written(row: Row, field: str, ready: BoxFormat, frame: Frame, outlet: Outlet) -> str:
+    """A text with its boxes in words; phrases that will not be found at their place are counted."""
+    grounded = grounded_of(row, field)
+    text = ready.write(grounded.map_boxes(frame.to_model_norm))
+    back = ready.read(text)
+    found = (
+        {(r.phrase, r.span) for r in back.regions if len(r.boxes_norm)} if back.text == row[field] else set()
+    )
+    outlet.notes["phrases that are not found again at their place"] += sum(
+        (region.phrase, region.span) not in found for region in grounded.regions if len(region.boxes_norm)
+    )
+    return text
 
 
 def _entities(

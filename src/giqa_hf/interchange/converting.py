@@ -14,7 +14,17 @@ from ..builders.giqa_160k.writing import staged_folder
 from ..errors import DataError, GiqaError
 from ..files import write_json
 from ..progress import Progress, Say
-from . import coco, coco_panoptic, cvat, fiftyone, giqa_folder, label_studio, ms_swift_objects
+from . import (
+    coco,
+    coco_panoptic,
+    cvat,
+    fiftyone,
+    giqa_folder,
+    label_studio,
+    llama_factory,
+    ms_swift,
+    ms_swift_objects,
+)
 from .carries import Carries, Tally
 from .conversations import KOSMOS2, QWEN, QWEN25, Conversations
 from .exporting import RECORD as EXPORT
@@ -25,8 +35,6 @@ from .outlet import Item, Outlet
 GIQA = "giqa"
 RECORD = "convert.json"
 MADE_BY = "giqa convert"
-TRAINERS = ("ms-swift", "llama-factory")
-"""Written by `export_data`, read here."""
 SINGLE_FILES = (".json", ".xml")
 _EVERY = 10_000  # rows between two lines of progress where their number is not known
 
@@ -68,6 +76,12 @@ CARRIES: Mapping[str, Carries] = {
     **{name: form.CARRIES for name, form in FORMS.items()},
 }
 """What each form can carry of a row, and how; the table of docs/convert.md."""
+TRAINERS_CARRY: Mapping[str, Carries] = {
+    "ms-swift": ms_swift.CARRIES,
+    "llama-factory": llama_factory.CARRIES,
+}
+"""The same of the forms that `export_data` writes and `open_rows` reads."""
+TRAINERS = tuple(TRAINERS_CARRY)
 _WITH_FILES_BESIDE = ("coco-panoptic", "fiftyone")  # not one file without a folder
 
 
@@ -202,7 +216,7 @@ def convert(source: Rows, out: Path, to: str, *, split: str = "train", say: Say 
         with staged_folder(out) as stage:
             dropped: Counter[str] = Counter()
             giqa_folder.write(rows, stage, split, dropped)
-            return _result(source, to, tally, dropped, Counter())
+            return _result(source, to, tally, dropped)
     if out.suffix.lower() in SINGLE_FILES:
         if to in _WITH_FILES_BESIDE:
             raise GiqaError(f"{out}: expected a folder, for {to} is more than one file; name one")
@@ -222,24 +236,31 @@ def _written(source: Rows, to: str, rows: Iterator[Row], outlet: Outlet, tally: 
     """Let the form write, and sum up; without a row that is left, the file goes again."""
     FORMS[to].write(outlet.items(rows), outlet)
     try:
-        return _result(source, to, tally, outlet.dropped, outlet.notes)
+        return _result(source, to, tally, outlet.dropped, outlet)
     except GiqaError:
         (outlet.folder / outlet.file).unlink()
         raise
 
 
-def _result(source: Rows, to: str, tally: Tally, dropped: Counter[str], notes: Counter[str]) -> Converted:
+def _result(
+    source: Rows, to: str, tally: Tally, dropped: Counter[str], outlet: Outlet | None = None
+) -> Converted:
     written = tally.rows - sum(dropped.values())
     if not written:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.items()) or "it has none"
         raise GiqaError(f"{source.name}: expected rows to convert, found none that can be ({reasons})")
+    lost, notes = tally.lost(CARRIES[to]), source.notes
+    if outlet is not None:
+        lost |= dict(sorted(outlet.lost_boxes.items()))
+        notes = notes + outlet.notes
+        tally.boxes -= outlet.lost_boxes.total()
     return Converted(
         tally.rows,
         written,
         dict(sorted(dropped.items())),
-        tally.lost(CARRIES[to]),
+        lost,
         [] if to == GIQA else tally.kept(CARRIES[to]),
-        dict(sorted((+(notes + source.notes)).items())),
+        dict(sorted((+notes).items())),
     )
 
 

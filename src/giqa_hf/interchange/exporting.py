@@ -13,6 +13,7 @@ from ..errors import DataError, GiqaError, ImageError
 from ..files import atomic_write, write_json
 from ..progress import Progress, Say
 from ..schema import TEXT_FIELDS
+from .outlet import UNREADABLE, Unusable
 from .pictures import FOLDER, Picture, Pictures
 from .target import Target, origin_of
 
@@ -68,6 +69,7 @@ def export_data(data: BenchData, out: Path, target: Target, *, say: Say = print)
     dropped: dict[str, list[str]] = {}
     not_carried: Counter[str] = Counter()
     largest = written = 0
+    named: set[str] = set()
     dataset = dataset_name(data.name, data.split)
     rows_file = f"{dataset}.jsonl"
     with atomic_write(out / rows_file) as file:
@@ -75,7 +77,7 @@ def export_data(data: BenchData, out: Path, target: Target, *, say: Say = print)
             try:
                 picture = _picture(data, place, row, target, pictures)
                 line = target.line(row, picture.name)
-            except _Dropped as reason:
+            except Unusable as reason:
                 dropped.setdefault(str(reason), []).append(row_id)
             except DataError as error:
                 raise DataError(f"row {row_id} of {data.name}: {error}") from error
@@ -84,6 +86,7 @@ def export_data(data: BenchData, out: Path, target: Target, *, say: Say = print)
                 text = json.dumps(value, ensure_ascii=False)
                 file.write(text.encode("utf-8", "backslashreplace") + b"\n")
                 not_carried.update(line.not_carried)
+                named.add(picture.name)
                 largest = max(largest, picture.width * picture.height)
                 written += 1
             progress(place + 1, len(data.rows))
@@ -96,7 +99,7 @@ def export_data(data: BenchData, out: Path, target: Target, *, say: Say = print)
         len(data.rows),
         written,
         {reason: len(ids) for reason, ids in sorted(dropped.items())},
-        len(pictures),
+        len(named),
         largest,
         dict(sorted(not_carried.items())),
     )
@@ -125,21 +128,17 @@ def dataset_name(data: str, split: str) -> str:
     return name[:80] or "giqa"
 
 
-class _Dropped(Exception):
-    """Why a row is not in the export."""
-
-
 def _picture(data: BenchData, place: int, row: dict[str, Any], target: Target, pictures: Pictures) -> Picture:
-    """The row's picture; raises `_Dropped` for a row that the tool would get wrong."""
+    """The row's picture; raises `Unusable` for a row that the tool would get wrong."""
     for field in TEXT_FIELDS:
         if any(mark in row[field] for mark in target.placeholders):
-            raise _Dropped(f"{field} holds a placeholder of {target.name}")
+            raise Unusable(f"{field} holds a placeholder of {target.name}")
     try:
         picture = pictures.put(data.photo_bytes(place))
     except (ImageError, OSError, TypeError, KeyError):
-        raise _Dropped("picture cannot be read") from None
+        raise Unusable(UNREADABLE) from None
     if (picture.width, picture.height) != (row["width"], row["height"]):
-        raise _Dropped("picture has another size than the row says")  # the boxes would lie elsewhere
+        raise Unusable("picture has another size than the row says")  # the boxes would lie elsewhere
     return picture
 
 

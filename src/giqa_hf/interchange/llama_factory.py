@@ -3,8 +3,9 @@
 It knows no boxes: no column for them, no template, no frame. So they are words of the conversation, written here in one
 model's notation and frame, and an export is for that model alone.
 
-What it cannot carry, counted at export where it occurs: what a region says of quality and effect; boxes that the
-model's frame hides; boxes as numbers (a grid cell is read back as a cell).
+What it cannot carry, counted at export where it occurs: what a region says of quality and effect; phrases without a
+box, where the notation has no place for them; boxes that the model's frame hides. And boxes as numbers: a grid cell is
+read back as a cell.
 
 Two things must hold when training, for LLaMA-Factory makes the pixels and knows nothing of the frame:
 
@@ -23,9 +24,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .carries import NO, Carries
 from .target import Line, Row, Writing
 
 DATASET_INFO = "dataset_info.json"
+CARRIES = Carries(
+    boxes="cells, shares, thousandths or pixels, as the notation rounds; a box that the model does not see is left out",
+    question_boxes="in the question",
+    several_boxes="as the notation has it",
+    unboxed="where the notation has a place for them",
+    spans="in the text, or looked for by the label, as the notation has it",
+    quality=NO,
+    effect=NO,
+    origin="beside",
+    pictures="files",
+)
 
 
 @dataclass(frozen=True)

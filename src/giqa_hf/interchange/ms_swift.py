@@ -7,6 +7,7 @@ as the model at hand writes boxes: thousandths for most, pixels behind the resiz
 What it cannot carry, counted at export where it occurs:
 
 - what a region says of quality and effect;
+- phrases without a box: they are words like any others;
 - which box belongs to which phrase: nothing ties an entry of `ref` to one of `bbox` but their order, so a phrase with
   several boxes is a `<ref-object>` with several `<bbox>` behind it;
 - the notation: a question that asks to have it spelled out ("Write positions.") stays as it is, for the model's
@@ -31,10 +32,23 @@ from ..builders.questions import SYNTAX_REQUESTS
 from ..errors import DataError
 from ..grounded_text import GroundedText
 from ..schema import TEXT_FIELDS, grounded_of
-from .target import Line, Row, Writing, judgements_of
+from .carries import NO, Carries
+from .target import UNBOXED, Line, Row, Writing, judgements_of, unboxed_of
 
 REF, BBOX = "<ref-object>", "<bbox>"
 _DIGITS = 2  # of a pixel
+CARRIES = Carries(
+    boxes="pixels, two decimals",
+    question_boxes="as any, marks in the question",
+    several_boxes="marks behind one phrase, tied to it by order",
+    unboxed=NO,
+    spans="marks in the text",
+    quality=NO,
+    effect=NO,
+    origin="beside",
+    pictures="files",
+)
+"""Without `writing`; with it, as in `llama_factory`."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,7 @@ class MsSwift:
             refs: list[str] = []
             boxes_px: list[list[float]] = []
             lost = judgements_of(row)
+            lost[UNBOXED] += unboxed_of(row)
             question, answer = (_with_marks(row, field, refs, boxes_px, lost) for field in TEXT_FIELDS)
             lost["notation in a question"] += question.endswith(SYNTAX_REQUESTS)
             objects = {"objects": {"ref": refs, "bbox": boxes_px, "bbox_type": "real"}}

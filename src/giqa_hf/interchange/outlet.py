@@ -33,6 +33,7 @@ class Item(NamedTuple):
 
 
 UNREADABLE = "picture cannot be read"
+UNSEEN = "the model takes no picture of this size or shape"
 
 
 class Unusable(Exception):
@@ -60,6 +61,8 @@ class Outlet:
         self.pictures = pictures
         self.notes: Counter[str] = Counter()
         """What was changed or left out beside what `Carries` says, with how often."""
+        self.lost_boxes: Counter[str] = Counter()
+        """Boxes that the form had no place for, by reason."""
         self.dropped: Counter[str] = Counter()
         """Rows that are not written, by reason."""
         self._stored: dict[str, _Stored] = {}

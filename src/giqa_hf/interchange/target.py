@@ -6,12 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from ..formats import BoxFormat
+from ..formats import BoxFormat, ModelFormat
 from ..processing import Hidden
+from ..schema import TEXT_FIELDS
 from ..training.conversations import FrameOf, conversation
+from .carries import TITLES
+from .outlet import UNSEEN, Unusable
 
 Row = Mapping[str, Any]
 """As `giqa_hf.schema.features` describes it, without its picture."""
+REGION_FIELDS = tuple(f"{field}_regions" for field in TEXT_FIELDS)
+UNBOXED = TITLES["unboxed"]
 
 
 class Line(NamedTuple):
@@ -38,6 +43,7 @@ class Target(Protocol):
         """A row whose picture is the file `picture`, relative to the folder of the export.
 
         Raises:
+            `Unusable`: when it cannot be written, but others can.
             `DataError`: when the row cannot be written.
         """
 
@@ -61,12 +67,22 @@ class Writing(NamedTuple):
     hidden: Hidden = "drop"
 
     def texts(self, row: Row) -> tuple[str, str, Counter[str]]:
-        """Question and answer with their boxes, and what is not carried."""
+        """Question and answer with their boxes, and what is not carried.
+
+        Raises:
+            `Unusable`: when the model takes no picture of this size or shape.
+        """
+        try:
+            self.frame(row["width"], row["height"])
+        except ValueError:
+            raise Unusable(UNSEEN) from None
         written = conversation(row, self.box_format, self.frame, self.hidden)
         lost = judgements_of(row)
+        if isinstance(self.box_format, ModelFormat) and not self.box_format.carries.unboxed:
+            lost[UNBOXED] += unboxed_of(row)
         if written["hidden"] and self.hidden == "drop":
             lost["boxes that the frame hides"] += written["hidden"]
-        return written["prompt"][0]["content"], written["completion"][0]["content"], lost
+        return written["prompt"][0]["content"], written["completion"][0]["content"], +lost
 
     def settings(self) -> dict[str, Any]:
         """For the record."""
@@ -76,10 +92,15 @@ class Writing(NamedTuple):
 def judgements_of(row: Row) -> Counter[str]:
     """What a region says of quality and effect, which no tool here has a place for."""
     lost: Counter[str] = Counter()
-    for region in (*(row["question_regions"] or ()), *(row["answer_regions"] or ())):
-        lost["quality of a region"] += region.get("quality") is not None
-        lost["effect of a region"] += region.get("effect") is not None
+    for region in (region for name in REGION_FIELDS for region in row[name] or ()):
+        lost[TITLES["quality"]] += region.get("quality") is not None
+        lost[TITLES["effect"]] += region.get("effect") is not None
     return +lost
+
+
+def unboxed_of(row: Row) -> int:
+    """How many phrases of a row have no box."""
+    return sum(not len(region["boxes_norm"]) for name in REGION_FIELDS for region in row[name] or ())
 
 
 def origin_of(row: Row, row_id: str) -> dict[str, str]:
