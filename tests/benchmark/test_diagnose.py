@@ -91,6 +91,18 @@ ROWS = rows_of()
         (FerretFormat(), WHOLE, "name [whole numbers]", "thousandths"),
         (Qwen3VLFormat(), WHOLE, "JSON", "thousandths"),
         (Qwen3VLFormat(words=False), WHOLE, "JSON", "thousandths"),
+        # other grids
+        (GiqaFormat(Grid(30, 30)), WHOLE, "[name](<first,last>)", "cells of a 30 x 30 grid"),
+        (GiqaFormat(Grid(40, 40)), SQUARE, "[name](<first,last>)", "cells of a 40 x 40 grid"),
+        (GiqaFormat(Grid(100, 100)), WHOLE, "[name](<first,last>)", "cells of a 100 x 100 grid"),
+        # any unit, of a padded picture
+        (FerretFormat(), SQUARE, "name [whole numbers]", "thousandths"),
+        (Qwen3VLFormat(), SQUARE, "JSON", "thousandths"),
+        (Qwen25VLFormat(), SQUARE, "JSON", "pixels"),
+        (Qwen2VLFormat(), SQUARE, "(x1,y1),(x2,y2)", "thousandths"),
+        (PaliGemmaFormat(), SQUARE, "<loc0000>", "tokens of 1024, y first,"),
+        (Florence2Format(), SQUARE, "<loc_0>", "bins of 1000"),
+        (Kosmos2Format(), SQUARE, "<patch_index_0000>", "patches of 32 x 32"),
         (InternVLFormat(), WHOLE, "<box>", "thousandths"),
         (InternVLFormat(), SQUARE, "<box>", "thousandths"),
         (Qwen2VLFormat(), WHOLE, "(x1,y1),(x2,y2)", "thousandths"),
@@ -108,6 +120,62 @@ def test_with_true_boxes_it_finds_form_and_frame(box_format, place, form, unit):
     assert best.readable == 40 and best.out_of_range == best.malformed == 0
     assert best.miou > 0.8  # the 20 x 20 grid is the coarsest
     assert best.hypothesis.options in found.verdict and "cannot tell" not in found.verdict
+
+
+def test_a_coarse_grid_is_found_too():
+    # 10 x 10: a side of 0.2 may lie in 3 cells, so perfect answers have an mIoU of about (0.35 / 0.45) ** 2 = 0.6
+    found = diagnose(answers_of(ROWS, GiqaFormat(Grid(10, 10)), WHOLE), ROWS)
+    (best,) = found.best
+    assert (best.hypothesis.unit, best.hypothesis.place) == ("cells of a 10 x 10 grid", WHOLE)
+    assert 0.5 < best.miou < 0.8 and "far from right" not in found.verdict
+    told = shlex.split(best.hypothesis.options)
+    assert format_from_dict(json.loads(told[1])).grid == Grid(10, 10)
+
+
+def test_a_stray_cell_rules_no_grid_out_and_20_is_always_tried():
+    rows = rows_of(count=60)
+    answers = answers_of(rows, GiqaFormat(Grid(30, 30)), WHOLE)
+    answers[0] = (
+        "The [cup](<5,4000>) is sharp."  # 1 of 59 * 4 + 2 = 238 cells, 0.004, lies outside of 30 x 30
+    )
+    (best,) = diagnose(answers, rows).best
+    assert (best.hypothesis.box_format, best.out_of_range) == (GiqaFormat(Grid(30, 30)), 1)
+    answers = answers_of(ROWS, GiqaFormat(), WHOLE)
+    answers[:2] = ["The [cup](<5,4000>) is sharp."] * 2  # 2 of 18 * 4 + 4 = 76 cells, 0.026: 70 x 70 or more
+    (best,) = diagnose(answers, ROWS).best
+    assert (best.hypothesis.box_format, best.out_of_range) == (GiqaFormat(), 2)
+
+
+def test_without_true_boxes_cells_prove_how_large_a_grid_is_at_least():
+    # 1581 cells and more: 39 * 39 = 1521 are too few, 40 * 40 = 1600 do
+    verdict = diagnose(["The [cup](<42,1580>) is sharp.", "A [cat](<7,300>)."]).verdict
+    assert verdict == (
+        "cannot tell: [name](<first,last>) is cells of a grid, not of 20 x 20, for they go up to 1580: a square one "
+        "has at least 40 a side; give true boxes with --references DATA"
+    )
+    # 399 is the last cell of 20 x 20, of 30 x 30 it is one of many; 400 is none of 20 x 20
+    verdict = diagnose(["The [cup](<42,399>) is sharp."]).verdict
+    assert "cells of a 20 x 20 grid of the whole image" in verdict
+    assert "or cells of a grid of another size" in verdict
+    assert "at least 21 a side" in diagnose(["The [cup](<42,400>) is sharp."]).verdict
+    # no grid that is tried has so many cells
+    assert "none of them is a place" in diagnose(["The [cup](<10000,20000>) is sharp."]).verdict
+
+
+def test_the_best_of_those_tried_may_still_be_far_from_right():
+    """Boxes of a picture that is not tried, with a quarter of each side added at the right and below: x * 0.8."""
+    rows = rows_of(sizes=((640, 480),))
+    smaller = copy.deepcopy(rows)
+    for row in smaller:
+        for region in row["answer_regions"]:
+            region["boxes_norm"] = (np.array(region["boxes_norm"]) * 0.8).tolist()
+    found = diagnose(answers_of(smaller, Florence2Format(), WHOLE), rows)
+    assert 0.1 < found.findings[0].miou < 0.5
+    assert (
+        f"still far from right (mIoU {found.findings[0].miou:.3f}): the boxes are poor, or" in found.verdict
+    )
+    # and of true boxes nothing of the kind is said
+    assert "far from" not in diagnose(answers_of(rows, Florence2Format(), WHOLE), rows).verdict
 
 
 def test_pixels_before_and_after_resizing_are_told_apart_only_where_they_differ():
@@ -151,8 +219,10 @@ def test_numbers_beyond_a_scale_speak_against_it():
     answers = [
         '{"bbox_2d": [100, 100, 1200, 900], "label": "a"}, {"bbox_2d": [5, 6, 1100, 800], "label": "b"}'
     ] * 4
-    (finding,) = diagnose(answers).findings
-    assert (finding.readable, finding.out_of_range, finding.low, finding.high) == (0, 8, 5.0, 1200.0)
+    findings = diagnose(answers).findings
+    assert [finding.hypothesis.place for finding in findings] == [WHOLE, SQUARE]
+    for finding in findings:
+        assert (finding.readable, finding.out_of_range, finding.low, finding.high) == (0, 8, 5.0, 1200.0)
     assert diagnose(answers).best == []
 
 
@@ -260,7 +330,14 @@ def test_the_form_that_is_saved_with_a_processor_is_tried(parts):
     told = shlex.split(best.hypothesis.options)
     assert told[0] == "--format" and told[2:] == ["--processor", "mine"]
     assert format_from_dict(json.loads(told[1])) == fine
-    assert {f.out_of_range > 0 for f in diagnose(answers, ROWS).findings} == {True}
+    # without the processor: the grid is found all the same, the picture is not
+    for found in diagnose(answers, ROWS).findings:
+        assert (found.out_of_range > 0) == (found.hypothesis.box_format == GiqaFormat())
+    # a grid that is not among those tried comes from the processor alone: 24 x 24
+    odd = GiqaFormat(Grid(24, 24))
+    processor = cropping(parts, odd)
+    (best,) = diagnose(written(processor, odd), ROWS, processor=processor).best
+    assert best.hypothesis.box_format == odd
 
 
 def test_boxes_of_the_original_picture_have_no_other(parts):

@@ -126,4 +126,8 @@ def test_without_true_boxes_one_reading_alone_is_no_certainty(tmp_path, capsys):
     run(write(tmp_path / "p.jsonl", [{"answer": "The [cup](<42,190>)."}]))
     assert "cannot tell" in capsys.readouterr().out
     run(write(tmp_path / "p.jsonl", [{"answer": "a cat <loc0100><loc0200><loc0300><loc0400> cat"}]))
-    assert capsys.readouterr().out.splitlines()[-1].startswith("not certain: the form is <loc0000>")
+    last = capsys.readouterr().out.splitlines()[-1]  # the whole image or the padded square
+    assert last.startswith("cannot tell: <loc0000> is tokens of 1024, y first, of the whole image")
+    # this form is of the original image by its own rule
+    run(write(tmp_path / "p.jsonl", [{"answer": "<|ref|>cat<|/ref|><|det|>[[1, 2, 30, 40]]<|/det|>"}]))
+    assert capsys.readouterr().out.splitlines()[-1].startswith("not certain: the form is <|det|>")

@@ -17,13 +17,23 @@ from giqa_hf.grounded_text import GroundedText
 
 # One format for each reader; the paper's own is in test_giqa.py.
 READERS = {
-    ShikraFormat(): ["[0.1,0.2;", "[0.1,0.2,0.3,0.4] and ", "a [", "[\\0.1,"],
+    ShikraFormat(): [
+        "[0.1,0.2;",
+        "[0.1,0.2,0.3,0.4] and ",
+        "a [",
+        "[\\0.1,",
+        "[[0.1,0.2,0.3,0.4],",
+        "[ [ ",
+    ],
     FerretFormat(): ["[1,2,3,4", "[1,", "((("],
     InternVLFormat(): ["<ref>", "</ref>", "<box>[[1,2,", "(1,2),", "[[1,2,3,4],", "<ref>a </ref>", "<\\"],
     Kosmos2Format(): ["<phrase>", "<object><patch_index_0001>", "<patch_index_0001> ", "<"],
     Qwen3VLFormat(): [
         "{",
         '{"a":[',
+        '{"box":{',
+        '"box":"a",',
+        '{"box":["1","2",',
         '"',
         '{"bbox_2d":[1,2,3,4]},',
         "[1,2,3,4],",

@@ -23,6 +23,7 @@ from giqa_hf.formats import (
     Qwen25VLFormat,
     ShikraFormat,
 )
+from giqa_hf.grounded_text import GroundedText, Region
 
 QWEN = Qwen3VLFormat()
 CAT = [0.001, 0.002, 0.03, 0.04]  # [1, 2, 30, 40] of 1000
@@ -107,6 +108,67 @@ DOG = [0.005, 0.006, 0.07, 0.08]
             '{"objects": [{"box": {"x1": 1, "y1": 2, "x2": 30, "y2": 40}, "name": "cat"}]}',
             "cat",
             [("cat", [CAT], ["ok"])],
+            [],
+        ),
+        # numbers in quotes: 1 / 1000 and so on, whether each, in lists of lists, by name, or all four in one string
+        (
+            QWEN,
+            '[{"bbox_2d": ["1", "2", "30", "40"], "label": "cat"}, {"bbox": [[5, "6", 70, \'80\']], "label": "dog"}]',
+            "cat, dog",
+            [("cat", [CAT], ["ok"]), ("dog", [DOG], ["ok"])],
+            [],
+        ),
+        (
+            QWEN,
+            '[{"bbox_2d": {"x1": "1", "y1": "2", "x2": "30", "y2": "40"}, "label": "cat"}]',
+            "cat",
+            [("cat", [CAT], ["ok"])],
+            [],
+        ),
+        (
+            QWEN,
+            '[{"bbox_2d": "[1, 2, 30, 40]", "label": "cat"}, {"label": "dog", "bbox": "[[5, 6, 70, 80]]"}]',
+            "cat, dog",
+            [("cat", [CAT], ["ok"]), ("dog", [DOG], ["ok"])],
+            [],
+        ),
+        # corners named in pairs: (1, 2) and (30, 40); (70, 6) and (5, 80) say x2, y1 and x1, y2
+        (
+            QWEN,
+            '{"bbox_2d": {"top_left": [1, 2], "bottom_right": [30, 40]}, "label": "cat"} '
+            '{"topRight": ["70", "6"], "label": "dog", "box": {"topRight": [70, 6], "bottomLeft": [5, 80]}}',
+            "cat, dog",
+            [("cat", [CAT], ["ok"]), ("dog", [DOG], ["ok"])],
+            [],
+        ),
+        # a name without a box beside brackets, a colon or a dash: the name is kept
+        (
+            InternVLFormat(),
+            "<ref>cat</ref>: <box>[[1, 2, 30, 40]]</box> and <ref>dog</ref> - <box>[[5, 6, 70, 80]]</box>.",
+            "cat: and dog-.",
+            [("cat", [CAT], ["ok"]), ("dog", [DOG], ["ok"])],
+            [],
+        ),
+        (
+            FerretFormat(),
+            "A cat [[1, 2, 30, 40]], a dog ([5, 6, 70, 80]).",
+            "A cat, a dog.",
+            [("cat", [CAT], ["ok"]), ("dog", [DOG], ["ok"])],
+            [],
+        ),
+        (
+            LlavaFormat(),
+            "The cats [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.6, 0.6]] sit on a mat [[0.0, 0.5, 0.9",
+            "The cats sit on a mat",
+            [("cats", [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.6, 0.6]], ["ok", "ok"]), ("mat", [], [])],
+            [("truncated", "[0.0, 0.5, 0.9")],
+        ),
+        # a bracket that closes behind more than boxes is of the text
+        (
+            LlavaFormat(),
+            "It (the cat [0.1, 0.2, 0.3, 0.4]) sits ([0.5, 0.5, 0.6, 0.6] or so).",
+            "It (the cat) sits ( or so).",
+            [("cat", [[0.1, 0.2, 0.3, 0.4]], ["ok"]), ("", [[0.5, 0.5, 0.6, 0.6]], ["ok"])],
             [],
         ),
         # an apostrophe in a label; supervision: "dog"
@@ -225,6 +287,83 @@ def test_no_readable_box_is_lost(box_format, written, text, regions, issues):
     for region, (_, boxes, _) in zip(grounded.regions, regions, strict=True):
         np.testing.assert_allclose(region.boxes_norm, np.reshape(boxes, (-1, 4)), atol=1e-12)
     assert [(issue.status, issue.raw) for issue in grounded.issues] == issues
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        # under a key that says "box" stands something, and it is no box
+        ('["a", "b"]', ("bad_arity", '["a", "b"]')),
+        ("[x1, y1, x2, y2]", ("bad_arity", "[x1, y1, x2, y2]")),  # the form as it was asked for
+        ('["1", "2", "30"]', ("bad_arity", '["1", "2", "30"]')),
+        ('["<1>", 2, 30, 40]', ("bad_arity", '["<1>", 2, 30, 40]')),
+        ('"1, 2, 30"', ("bad_arity", '"1, 2, 30"')),
+        ('"on the left"', ("bad_arity", '"on the left"')),
+        ("1, 2, 30, 40", ("bad_arity", "1, 2, 30, 40")),
+        ('{"a": "b"}', ("bad_arity", '{"a": "b"}')),
+        # a corner and two sides, or a middle and two sides: nobody says which
+        ('{"x": 1, "y": 2, "width": 3, "height": 4}',
+         ("bad_arity", '{"x": 1, "y": 2, "width": 3, "height": 4}')),
+        ('{"x1": 1, "y1": 2, "x2": 30}', ("bad_arity", '{"x1": 1, "y1": 2, "x2": 30}')),
+        ('{"top_left": [1, 2]}', ("bad_arity", '{"top_left": [1, 2]}')),
+        # said to be none
+        ("null", None),
+        ("None", None),
+        ("[]", None),
+        ("{}", None),
+        ('""', None),
+        ('"N/A"', None),
+        ("[null, null, null, null]", None),
+        ('{"x1": null, "y1": null, "x2": null, "y2": null}', None),
+    ],
+)  # fmt: skip
+def test_a_box_that_says_nothing_is_a_fault_and_one_that_is_none_is_not(value, fault):
+    for written in (f'[{{"bbox_2d": {value}, "label": "cat"}}]', f'{{"label": "cat", "boxes": {value}}}'):
+        grounded = QWEN.read(written)
+        assert [(issue.status, issue.raw) for issue in grounded.issues] == ([] if fault is None else [fault])
+        assert len(grounded.boxes_norm) == 0
+        assert fault is None or [region.phrase for region in grounded.regions] == ["cat"]
+
+
+@pytest.mark.parametrize(
+    ("written", "raw"),
+    [
+        ('[{"bbox_2d": ["1", "2", "30', '["1", "2", "30'),  # within a number
+        ('[{"bbox_2d": ["1", "2", "30", "40', '["1", "2", "30", "40'),  # may have been 400
+        ('[{"bbox_2d": "1, 2, 30', '"1, 2, 30'),
+        ('[{"bbox_2d": {"x1": 1, "y1": 2', '{"x1": 1, "y1": 2'),
+    ],
+)
+def test_a_box_in_other_words_that_the_end_cuts_is_truncated(written, raw):
+    assert [(issue.status, issue.raw) for issue in QWEN.read(written).issues] == [("truncated", raw)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"label": "cat", "position": "left", "area": "large"}',  # words of a place are no box
+        '{"mailbox": "red", "direction": "left", "correct": "yes"}',
+        '{"num_boxes": 2, "label": "cats"}',
+        '{"text": ["1", "2", "3", "4"]}',
+        '{"box_format": "xyxy", "objects": [{"bbox": [1, 2, 30, 40], "name": "cat"}]}',
+        '{"coordinates": "relative", "bbox": [1, 2, 30, 40], "name": "cat"}',
+    ],
+)
+def test_words_and_counts_are_no_faults(written):
+    grounded = QWEN.read(written)
+    assert grounded.issues == []
+    assert grounded.boxes_norm.tolist() == ([CAT] if "30" in written else [])
+
+
+@pytest.mark.parametrize("box_format", [LlavaFormat(), ShikraFormat()], ids=repr)
+@pytest.mark.parametrize("before", ["a [", "a ([", "a [\\", "a \\[["])
+def test_brackets_of_the_text_around_a_box_stay(box_format, before):
+    """A nameless box within brackets of the text, which would go with it but for a backslash."""
+    place = (len(before), len(before))
+    grounded = GroundedText(f"{before}]] b", [Region("", place, np.array([[0.1, 0.2, 0.3, 0.4]]))])
+    back = box_format.read(box_format.write(grounded))
+    assert (back.text, back.regions[0].span) == (grounded.text, place)
+    np.testing.assert_allclose(back.boxes_norm, grounded.boxes_norm, atol=1e-12)
 
 
 def test_a_loop_of_one_box_is_one_box_and_its_duplicates():

@@ -5,29 +5,51 @@ known form is looked for by its marks, and read as every frame that it is known 
 counted: answers in the form, boxes that are places in the image, the range of the numbers and, where true boxes are
 given, mIoU. Small numbers fit several scales, and a square photograph is the same padded or not: then it says that it
 cannot tell.
+
+Cells can be of a grid of any size. The paper's 20 x 20 is always tried, and beside it the one of `GRID_SIDES` that the
+cells fit and that brings a sample of the boxes nearest to the true ones; without true boxes the smallest that the cells
+fit, where they do not fit 20 x 20.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..boxes import Boxes, clip, iou
-from ..formats import placed
+from ..formats import GiqaFormat, placed
 from ..frames import Frame
 from ..grounded_text import GroundedText
 from ..metrics.grounding_miou.compute import MiouSums
 from ..schema import grounded_of
-from .hypotheses import ANY_SIZES, HYPOTHESES, MARKS, NUMBER, Hypothesis, with_processor
+from .hypotheses import (
+    ANY_SIZES,
+    CELLS,
+    GRID_SIDES,
+    HYPOTHESES,
+    MARKS,
+    NUMBER,
+    SQUARE,
+    WHOLE,
+    Hypothesis,
+    cells_of,
+    with_processor,
+)
 
 CLOSE = 0.01
 """Of mIoU, or of the share of readable boxes: two hypotheses that differ by less are not told apart."""
 POOR = 0.1
 """mIoU below which no hypothesis is believed."""
+FAR = 0.5
+"""mIoU below which the best hypothesis is only the best of those that were tried."""
+_STRAY = 0.01
+"""Share of cells that may lie outside of a grid that is tried: a model errs now and then."""
+_SAMPLE = 100
+"""Answers by which the grid is chosen."""
 
 
 class Finding(NamedTuple):
@@ -100,13 +122,19 @@ def diagnose(
         `DataError`: when the processor's frame is not known.
     """
     findings = []
-    hypotheses: Sequence[Hypothesis] = HYPOTHESES
-    if processor is not None:
-        sizes = sorted({(row["width"], row["height"]) for row in rows or ()}) or ANY_SIZES
-        hypotheses = with_processor(processor, processor_name, sizes)
     in_form = {
         form: [i for i, text in enumerate(answers) if mark.search(text)] for form, mark in MARKS.items()
     }
+
+    def seen(hypotheses: Sequence[Hypothesis]) -> Sequence[Hypothesis]:
+        if processor is None:
+            return hypotheses
+        sizes = sorted({(row["width"], row["height"]) for row in rows or ()}) or ANY_SIZES
+        return with_processor(processor, processor_name, sizes, hypotheses)
+
+    side = _grid_side(answers, rows, in_form[CELLS], seen)
+    grids = [] if side in (None, 20) else [cells_of(side, place) for place in (WHOLE, SQUARE)]
+    hypotheses = seen([*HYPOTHESES, *grids])
     for hypothesis in hypotheses:
         places = in_form[hypothesis.form]
         if places and (rows is not None or not hypothesis.needs_size):
@@ -181,6 +209,37 @@ def _finding(
     return Finding(hypothesis, len(places), readable, out_of_range, malformed, low, high, miou, tuple(scores))
 
 
+def _grid_side(
+    answers: Sequence[str],
+    rows: Sequence[Mapping[str, Any]] | None,
+    places: Sequence[int],
+    seen: Callable[[Sequence[Hypothesis]], Sequence[Hypothesis]],
+) -> int | None:
+    """Cells a side of the square grid that is likeliest; `None` where there are no cells, or too great ones."""
+    cells = np.array([cell for place in places for cell in _cells(answers[place])])
+    fitting = [side for side in GRID_SIDES if len(cells) and np.mean(cells >= side * side) <= _STRAY]
+    if rows is None:
+        return 20 if 20 in fitting else next(iter(fitting), None)
+    with_truth = [place for place in places if len(grounded_of(rows[place], "answer").boxes_norm)]
+    sample = with_truth[:: max(1, math.ceil(len(with_truth) / _SAMPLE))]
+    if not sample:
+        return None
+    sides = dict.fromkeys([20, *fitting])  # the paper's wins where two are as good
+    mious = {
+        side: max(
+            _finding(hypothesis, answers, rows, sample).miou or 0.0
+            for hypothesis in seen([cells_of(side, place) for place in (WHOLE, SQUARE)])
+            if hypothesis.box_format == cells_of(side, WHOLE).box_format
+        )
+        for side in sides
+    }
+    return max(mious, key=lambda side: mious[side])
+
+
+def _cells(text: str) -> list[float]:
+    return [float(cell) for found in MARKS[CELLS].findall(text) for cell in found.split(",")]
+
+
 def _in_image(frame: Frame, boxes_model_norm: Boxes) -> Boxes:
     return clip(frame.to_image_norm(boxes_model_norm))
 
@@ -219,7 +278,18 @@ def _verdict(
             f"no hypothesis puts the boxes where the true ones are (the best has mIoU {best.miou:.3f}): they are "
             "wrong, or of a picture that was not tried"
         )
+    far = ""
+    if (miou := untold[0].miou) is not None and miou < FAR:
+        far = (
+            f"; that is the best of those tried and still far from right (mIoU {miou:.3f}): the boxes are poor, or of "
+            "a picture or unit that was not tried"
+        )
     best = untold[0]
+    if best.hypothesis.form == CELLS and not with_truth and all(_is_finer_grid(found) for found in untold):
+        return (
+            f"cannot tell: {CELLS} is cells of a grid, not of 20 x 20, for they go up to {best.high:.0f}: a square one "
+            f"has at least {math.isqrt(int(best.high)) + 1} a side; give true boxes with --references DATA"
+        )
     form, meaning = best.hypothesis.form, best.hypothesis.meaning
     if len(untold) == 1:
         if not with_truth:
@@ -227,7 +297,7 @@ def _verdict(
                 f"not certain: the form is {form}, and the numbers alone fit {meaning} ({best.hypothesis.options}); "
                 "neither pixels nor padding can be tried without true boxes, so give them with --references DATA"
             )
-        return f"{form}: {meaning}; read it with {best.hypothesis.options}"
+        return f"{form}: {meaning}; read it with {best.hypothesis.options}{far}"
     told = "; or ".join(found.hypothesis.meaning for found in untold)
     how = (
         "the boxes lie equally well under each, so ask who made the file for the model and its processor"
@@ -236,7 +306,13 @@ def _verdict(
     )
     if not with_truth and any(h.needs_size and h.form == form for h in HYPOTHESES):
         told += "; or pixels"
-    return f"cannot tell: {form} is {told}; {how}"
+    if not with_truth and form == CELLS:
+        told += "; or cells of a grid of another size"
+    return f"cannot tell: {form} is {told}; {how}{far}"
+
+
+def _is_finer_grid(found: Finding) -> bool:
+    return found.hypothesis.place in (WHOLE, SQUARE) and found.hypothesis.box_format != GiqaFormat()
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:

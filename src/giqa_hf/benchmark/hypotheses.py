@@ -27,6 +27,7 @@ from ..formats import (
     Qwen25VLFormat,
 )
 from ..frames import Frame, WidthHeight
+from ..grid import Grid
 
 _QWEN_PIXELS = (28, 3136, 12845056)
 """Patch and areas of Qwen2.5-VL's published processor."""
@@ -102,25 +103,43 @@ MARKS: dict[str, re.Pattern[str]] = {
 """What each form looks like; the group holds the numbers."""
 
 
+CELLS = "[name](<first,last>)"
+GRID_SIDES = tuple(range(10, 101, 10))
+"""Cells a side of the square grids that are tried; 20 always (`HYPOTHESES`), the others where the cells fit."""
+
+
+def cells_of(side: int, place: Place) -> Hypothesis:
+    """Cells of a square grid."""
+    box_format = GiqaFormat() if side == 20 else GiqaFormat(Grid(side, side))
+    return Hypothesis(CELLS, f"cells of a {side} x {side} grid", place, box_format)
+
+
 HYPOTHESES = (
-    Hypothesis("[name](<first,last>)", "cells of a 20 x 20 grid", WHOLE, GiqaFormat()),
-    Hypothesis("[name](<first,last>)", "cells of a 20 x 20 grid", SQUARE, GiqaFormat()),
+    *(cells_of(20, place) for place in (WHOLE, SQUARE)),
     Hypothesis("[name](<x1,y1,x2,y2>)", "fractions", WHOLE, NormalizedFormat()),
     Hypothesis("[name](<x1,y1,x2,y2>)", "fractions", SQUARE, NormalizedFormat()),
     Hypothesis("name [fractions]", "fractions", WHOLE, LlavaFormat()),
     Hypothesis("name [fractions]", "fractions", SQUARE, LlavaFormat(), "LLaVA, Shikra, GroundingGPT"),
     Hypothesis("name [whole numbers]", "thousandths", WHOLE, FerretFormat(), "Ferret"),
+    Hypothesis("name [whole numbers]", "thousandths", SQUARE, FerretFormat()),
     Hypothesis("name [whole numbers]", "pixels", WHOLE, Qwen25VLFormat()),
+    Hypothesis("name [whole numbers]", "pixels", SQUARE, Qwen25VLFormat()),
     Hypothesis("JSON", "thousandths", WHOLE, Qwen3VLFormat(), "Qwen3-VL"),
+    Hypothesis("JSON", "thousandths", SQUARE, Qwen3VLFormat()),
     Hypothesis("JSON", "pixels", RESIZED, Qwen25VLFormat(), "Qwen2.5-VL"),
     Hypothesis("JSON", "pixels", WHOLE, Qwen25VLFormat()),
+    Hypothesis("JSON", "pixels", SQUARE, Qwen25VLFormat()),
     Hypothesis("<box>", "thousandths", WHOLE, InternVLFormat(), "InternVL"),
     Hypothesis("<box>", "thousandths", SQUARE, InternVLFormat()),
     Hypothesis("(x1,y1),(x2,y2)", "thousandths", WHOLE, Qwen2VLFormat(), "Qwen2-VL"),
+    Hypothesis("(x1,y1),(x2,y2)", "thousandths", SQUARE, Qwen2VLFormat()),
     Hypothesis("<|det|>", "parts of 999", WHOLE, DeepSeekVL2Format(), "DeepSeek-VL2"),
     Hypothesis("<loc0000>", "tokens of 1024, y first,", WHOLE, PaliGemmaFormat(), "PaliGemma"),
+    Hypothesis("<loc0000>", "tokens of 1024, y first,", SQUARE, PaliGemmaFormat()),
     Hypothesis("<loc_0>", "bins of 1000", WHOLE, Florence2Format(), "Florence-2"),
+    Hypothesis("<loc_0>", "bins of 1000", SQUARE, Florence2Format()),
     Hypothesis("<patch_index_0000>", "patches of 32 x 32", WHOLE, Kosmos2Format(), "Kosmos-2"),
+    Hypothesis("<patch_index_0000>", "patches of 32 x 32", SQUARE, Kosmos2Format()),
 )
 
 
@@ -131,7 +150,10 @@ _ALIKE = 1e-3
 
 
 def with_processor(
-    processor: Any, name: str, sizes: Sequence[WidthHeight] = ANY_SIZES
+    processor: Any,
+    name: str,
+    sizes: Sequence[WidthHeight] = ANY_SIZES,
+    hypotheses: Sequence[Hypothesis] = HYPOTHESES,
 ) -> tuple[Hypothesis, ...]:
     """The hypotheses, with the picture that a processor makes among the places.
 
@@ -141,6 +163,7 @@ def with_processor(
         processor (`ProcessorMixin`): with `GroundingProcessorMixin`.
         name (`str`): its folder or Hub id, for words and options.
         sizes (sequence of pairs, *optional*): widths and heights of the pictures.
+        hypotheses (sequence of `Hypothesis`, *optional*): those without it.
 
     Raises:
         `DataError`: when the processor's frame is not known.
@@ -156,18 +179,20 @@ def with_processor(
     except ValueError as error:
         raise DataError(f"{name}: {error}; leave --processor out") from error
     known: dict[tuple[str, str], Hypothesis] = {}
-    for hypothesis in HYPOTHESES:
+    for hypothesis in hypotheses:
         if getattr(hypothesis.box_format, "picture", None) != "original":  # those have no other picture
             known.setdefault((hypothesis.form, hypothesis.unit), hypothesis)
     own: list[Hypothesis] = []
     saved = processor.box_format
+    tried = {hypothesis.form for hypothesis in known.values() if hypothesis.box_format == saved}
     for hypothesis in known.values():
         own.append(hypothesis._replace(place=place, who=""))
-        if type(hypothesis.box_format) is type(saved) and hypothesis.box_format != saved:
+        if type(hypothesis.box_format) is type(saved) and hypothesis.form not in tried:
+            tried.add(hypothesis.form)
             own.append(hypothesis._replace(unit="numbers", place=place, who="", box_format=saved))
     named = [
         hypothesis
-        for hypothesis in HYPOTHESES
+        for hypothesis in hypotheses
         if (hypothesis.form, hypothesis.unit) not in known
         or not all(_alike(hypothesis, hypothesis.place.frame(wh), place.frame(wh)) for wh in sizes)
     ]

@@ -7,11 +7,11 @@ a semicolon or "and" between them, share their phrase.
 **What is a box.** Brackets around numbers alone, with four numbers in one of its groups (`_groups`). Brackets
 around other counts are a fault where they look like a box: three numbers or more of which one has a decimal
 point (where boxes are whole numbers: three numbers or more). All else is ordinary text: `[1]`, `(2, 3)`,
-`[x1, y1, x2, y2]`.
+`[x1, y1, x2, y2]`. A bracket around a box, or around a list of them, goes with it: `dog [[0.1,0.2,0.3,0.4]]`.
 
 **Escapes**, so that any text survives writing and reading, and ordinary text is written without any: a bracket
 that would read as a box has a backslash behind it, `[\0.1,0.2,0.3,0.4]`; one more where backslashes stand
-there already.
+there already. So has a bracket of the text right before a box.
 
 **Lost.** Where a phrase starts, unless the rule finds it; white space right before a box; a phrase without
 boxes; that two phrases were two, where nothing but a joint stands between their boxes.
@@ -30,11 +30,15 @@ from ._groups import number_groups
 from ._last_words import REACH, last_words
 from ._scale import NUMBER, Scale, judged, region_of
 
-_BRACKET = re.compile(
-    rf"[\[(](?P<escapes>\\*+)(?P<body>\s*+{NUMBER}(?:\s*+[,;]\s*+{NUMBER})*+\s*+[,;]?+)(?P<close>\s*+[\])])?+"
-)
+_body = rf"\s*+{NUMBER}(?:\s*+[,;]\s*+{NUMBER})*+\s*+[,;]?+"
+_BRACKET = re.compile(rf"[\[(](?P<escapes>\\*+)(?P<body>{_body})(?P<close>\s*+[\])])?+")
 _NUMBER = re.compile(NUMBER)
-_JOINT = re.compile(r"\s*+(?:[,;&]\s*+|and\b\s*+)?+")
+_joint = r"\s*+(?:[,;&]\s*+|and\b\s*+)?+"
+_JOINT = re.compile(_joint)
+_MORE_BOXES = re.compile(rf"(?:{_joint}[\[(]{_body}\s*+[\])])*+")
+_CLOSING = re.compile(r"\s*+[\])]")
+_AT_END = re.compile(r"\s*+(?:,\s*+(?:[\[(][-+.0-9,\s]*+)?+)?+\Z")  # of a list that is cut off
+_MOST_AROUND = 3  # brackets around a list of boxes
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,9 @@ def write_behind(grounded: GroundedText, form: Behind) -> str:
     for region in grounded.regions:
         if not len(region.boxes_norm):
             continue
-        words = grounded.text[position : region.span[1]]
+        words = _escape(grounded.text[position : region.span[1]], form)
         before = form.before if words else ""
-        pieces.append(f"{_escape(words, form)}{before}{form.boxes_text(form.scale.write(region.boxes_norm))}")
+        pieces.append(f"{_escape_end(words)}{before}{form.boxes_text(form.scale.write(region.boxes_norm))}")
         position = region.span[1]
     return "".join(pieces) + _escape(grounded.text[position:], form)
 
@@ -96,6 +100,7 @@ def read_behind(text: str, form: Behind) -> GroundedText:
     recent = ""  # the end of the clean text, as far as it lies behind the last region
     gathered: list[tuple[tuple[int, int], list[Verdict]]] = []
     issues: list[Issue] = []
+    closing: tuple[int, int] | None = None  # where the brackets around a list end
     for match in _BRACKET.finditer(text):
         if not form.is_box(match):
             continue
@@ -112,7 +117,13 @@ def read_behind(text: str, form: Behind) -> GroundedText:
             position -= len(match[0]) - len(match[0].rstrip(" \t\r\n,;"))
         found = number_groups(text, match.start(), position)
         verdicts = judged(list(found), text, form.scale.judge, issues)
-        if behind_box is not None and _JOINT.fullmatch(text, behind_box, match.start()):
+        plain, around = _before_box(plain)
+        if around and (listed := _around(text, position, around)) is not None:
+            closing = listed
+            plain = plain[: -len(around)]
+        if closing is not None and closing[0] == position:
+            position = closing[1]
+        if behind_box is not None and _JOINT.fullmatch(plain):
             gathered[-1][1].extend(verdicts)
         else:
             recent += plain
@@ -127,6 +138,40 @@ def read_behind(text: str, form: Behind) -> GroundedText:
     clean = "".join(pieces)
     regions = [region_of(clean[slice(*span)], span, verdicts) for span, verdicts in gathered]
     return GroundedText(clean, regions, issues)
+
+
+def _before_box(plain: str) -> tuple[str, str]:
+    """Text right before a box without the backslash that keeps a bracket, and the brackets that may go with the box."""
+    words = plain.rstrip()
+    kept = words.rstrip("\\")
+    if kept[-1:] not in ("[", "("):
+        return plain, ""
+    if kept != words:
+        return kept + words[len(kept) + 1 :] + plain[len(words) :], ""
+    for _ in range(_MOST_AROUND):
+        if kept[-1:] in ("[", "("):
+            kept = kept[:-1].rstrip()
+    return plain, plain[len(kept) :]
+
+
+def _around(text: str, position: int, opening: str) -> tuple[int, int] | None:
+    """Where the list that `opening` starts ends, behind the box that ends at `position`; `None` where it does not."""
+    start = end = _end_of(_MORE_BOXES, text, position)
+    for _ in range(opening.count("[") + opening.count("(")):
+        end = _end_of(_CLOSING, text, end)
+    return (start, end) if end > start or _AT_END.match(text, end) else None
+
+
+def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
+    found = pattern.match(text, position)
+    return position if found is None else found.end()
+
+
+def _escape_end(words: str) -> str:
+    """Words before a box: a bracket at their end gets a backslash, lest it go with the box."""
+    stripped = words.rstrip()
+    kept = stripped.rstrip("\\")
+    return f"{kept}\\{words[len(kept) :]}" if kept[-1:] in ("[", "(") else words
 
 
 def _escape(plain: str, form: Behind) -> str:

@@ -2,7 +2,7 @@ r"""Text in which tags mark phrases and boxes: Kosmos-2, Qwen-VL, InternVL, Deep
 
 Grammar, with any white space where `_` stands::
 
-    region = phrase-open phrase phrase-close { _ boxes }
+    region = phrase-open phrase phrase-close _ [ : | = | dash ] { _ boxes }
     boxes  = boxes-open { _ boxes-open } _ body _ boxes-close
 
 **Forgiven.** A tag twice; a closing tag that is missing or too many; boxes without tags, as a tokenizer leaves
@@ -33,6 +33,7 @@ from ._scale import NUMBER, Found, Judge, judged, region_of
 
 _two, _four = (r"\s*+" + r"\s*+,\s*+".join([NUMBER] * count) + r"\s*+" for count in (2, 4))
 _CUT_TAG = r"<[/|a-z_]{0,30}+\Z"  # a tag that the end of the text cuts
+_MARK = re.compile(r"\s*+(?:[:=\u2013\u2014-]\s*+)?+")  # what may stand between a phrase and its boxes
 _LEFT_RIM = re.compile(r"\\*+\s")
 _RIGHT_RIM = re.compile(r"\s\\*+\Z")
 
@@ -154,7 +155,10 @@ class _Reading:
 
     def plain(self, raw: str, *, before_boxes: bool) -> None:
         """Text between two tags."""
-        if not raw or (before_boxes and self.takes_boxes and raw.isspace()):
+        if not raw:
+            return
+        if before_boxes and self.takes_boxes and _MARK.fullmatch(raw):
+            self._add(raw.strip())
             return
         self._add(_unescape(raw, self.grammar) if "\\" in raw else raw)
         self.takes_boxes = False

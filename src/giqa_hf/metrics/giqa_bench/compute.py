@@ -33,8 +33,8 @@ from .sums import GroundingSums, TextSums
 VERSION = 3
 """Raised by every change that changes a number; it stands in the signature.
 
-3: thoughts (`<think>`) are no part of a prediction, "yes or no" is no answer, and boxes in JSON with quoted numbers are
-read, with their labels.
+3: thoughts (`<think>`) are no part of a prediction, "yes or no" is no answer, boxes in JSON with quoted numbers are
+read, and names before doubled brackets, a colon or a quoted box are kept.
 2: a prediction with the remains of a box, or with a box of another form, is an attempt: 0 where 1 said None.
 """
 
