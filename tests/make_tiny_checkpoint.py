@@ -50,6 +50,14 @@ def make_tiny_checkpoint(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def add_words(model: Any, processor: Any, words: list[str]) -> None:
+    """Give both parts whole tokens for words that the few sentences above have not merged, such as " Yes"."""
+    from tokenizers import AddedToken
+
+    processor.tokenizer.add_tokens([AddedToken(w, single_word=True, normalized=False) for w in words])
+    model.resize_token_embeddings(len(processor.tokenizer), mean_resizing=False)
+
+
 @functools.cache
 def tiny_checkpoint() -> Path:
     """One checkpoint for all tests of this process; they only read it."""

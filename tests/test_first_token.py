@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedTokenizerFast
+from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer, PreTrainedTokenizerFast
 
-from giqa_hf.errors import GiqaError
-from giqa_hf.first_token import conversation, first_token_logits, word_ids
+from giqa_hf.errors import DataError
+from giqa_hf.first_token import conversation, first_token_logits, word_ids, word_tokens
+from giqa_hf.models.giqa_tiny import TUNED
 from tests.benchmark.tiny_bench import family
 from tests.make_tiny_checkpoint import make_parts
 
@@ -16,7 +19,7 @@ LEVELS = ("excellent", "good", "fair", "poor", "bad")
 LEARNED = ["good", " good", "Good", " Good", "GOOD", " goodness", "poor", " poor", "fair", "bad", " badly"]
 
 
-def byte_level():
+def byte_level(learned=LEARNED):
     """As in Qwen or Llama 3, "Ġ" is a space; it has learned no "excellent", and "fair" and "bad" without a space."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -27,7 +30,7 @@ def byte_level():
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(LEARNED * 20, trainer)
+    tokenizer.train_from_iterator(learned * 20, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>")
 
 
@@ -48,15 +51,22 @@ LLAMA = metaspace(["▁good", "good", "▁Good", "▁poor", "▁fair", "▁bad",
     [
         # whole words in any case, with or without a space; not " goodness" and " badly"
         (byte_level(), ("good", "poor"), [{"good", "Ġgood", "Good", "ĠGood", "GOOD"}, {"poor", "Ġpoor"}]),
-        # of "excellent" the first tokens; the lone space before it also begins " fair", so it tells nothing
-        (byte_level(), ("excellent", "fair"), [{"e", "E"}, {"fair"}]),
+        # no whole "excellent", so first pieces of both; behind a space both begin with a lone one, which tells nothing
+        (byte_level(), ("excellent", "fair"), [{"e", "E"}, {"fair", "F"}]),
+        # no whole "great", but "gr" is a piece; "G" begins both
+        (byte_level(["gr", "good"]), ("great", "good"), [{"gr"}, {"good"}]),
+        # "▁" is a space that SentencePiece writes before every text; within one " Excellent" begins with "▁Ex"
+        (
+            metaspace(["▁good", "good", "▁Good", "▁ex", "▁Ex", "ex", "Ex", *"celnt", ":"]),
+            ("excellent", "good"),
+            [{"▁ex", "▁Ex", "ex"}, {"▁good", "▁Good", "good"}],
+        ),
         (LLAMA, ("good", "poor"), [{"▁good", "good", "▁Good"}, {"▁poor"}]),
         (
             LLAMA,
             LEVELS,
             [{"▁excellent", "▁Excellent"}, {"▁good", "good", "▁Good"}, {"▁fair"}, {"▁poor"}, {"▁bad"}],
         ),
-        (LLAMA, ("POOR", "Good"), [{"▁poor"}, {"▁good", "good", "▁Good"}]),
     ],
 )
 def test_which_tokens_are_a_word(tokenizer, words, pieces):
@@ -70,13 +80,54 @@ def test_which_tokens_are_a_word(tokenizer, words, pieces):
     ("tokenizer", "words", "message"),
     [
         (metaspace(["▁good"]), ("poor", "bad"), 'begins "poor" and "bad" .* found that both begin with'),
-        (metaspace(["▁good"]), ("good", "poor", "bad"), 'begins "good", "poor" and "bad" .* some begin with'),
+        # " poor" is "▁" and unknown letters
+        (
+            metaspace(["▁good"]),
+            ("good", "poor", "bad"),
+            r'"good", "poor" and "bad" .* behind a space "poor" begins with the space alone and "good" does not '
+            r"\(▁, ▁good\)",
+        ),
+        (byte_level(), ("fair", "bad"), r"\(Ġ, Ġbad\)"),  # of " badly" it has learned "Ġbad"
+        (LLAMA, ("POOR", "Good"), 'behind a space "POOR" begins with the space alone'),
         (byte_level(), ("good", "Good"), 'begins "good" and "Good" .* both begin with'),  # one word
+        # "g" of "good" begins "great" too, and so does "G"
+        (byte_level(["xx"]), ("good", "great"), "both begin with .*'g'"),
+        # as in giqa-tiny: a model that says " Yes" writes a lone space first, to " No" it has a token
+        (byte_level([" No", "No"]), ("Yes", "No"), r"\(Ġ, ĠNo\)"),
+        # and with whole tokens for both, of which one is never written behind a space
+        (byte_level([" good", "fair"]), ("fair", "good"), r"\(Ġ, Ġgood\)"),
     ],
 )
 def test_words_that_begin_alike_are_refused(tokenizer, words, message):
-    with pytest.raises(GiqaError, match=f"expected a tokenizer that {message} .*; choose another model"):
+    with pytest.raises(
+        DataError, match=f"does not tell the words apart: .*{message}.*; choose another model"
+    ):
         word_ids(tokenizer, words)
+    with pytest.raises(DataError, match="does not tell the words apart"):
+        word_ids(tokenizer, words[::-1])
+
+
+def test_tokens_for_a_record():
+    found = word_tokens(LLAMA, ("good", "poor"))
+    assert found.to_dict() == {
+        "words": ["good", "poor"],
+        "token_ids": word_ids(LLAMA, ("good", "poor")),
+        "tokens": [["▁good", "good", "▁Good"], ["▁poor"]],
+    }
+    one_each = word_tokens(LLAMA, ("good", "poor"), ((2,), (5,)))
+    assert one_each.tokens == (("▁good",), ("▁poor",)) and json.loads(json.dumps(one_each.to_dict()))
+    assert len({found.digest, one_each.digest, word_tokens(LLAMA, ("good", "bad")).digest}) == 3
+    assert len(found.digest) == 10 and found.digest == word_tokens(LLAMA, ("good", "poor")).digest
+
+
+def test_giqa_tiny_tells_good_from_poor_and_not_yes_from_no():
+    """Its " Yes" is "Ġ", "Y", "es": that space was nearly all of what was once read as P(Yes)."""
+    tokenizer = AutoTokenizer.from_pretrained(TUNED)
+    assert word_tokens(tokenizer, ("good", "poor")).tokens == (("good", "Ġgood"), ("Ġpoor", "poor"))
+    with pytest.raises(DataError, match=r"giqa-tiny: the first token .*\(Ġ, ĠNo\)"):
+        word_ids(tokenizer, ("Yes", "No"))
+    levels = dict(zip(LEVELS, map(set, word_tokens(tokenizer, LEVELS).tokens), strict=True))
+    assert levels["excellent"] == {"e", "Ġe", "Ex"} and levels["fair"] == {"fair", "Ġfair", "F"}
 
 
 def test_a_conversation():

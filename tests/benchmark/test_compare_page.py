@@ -57,11 +57,10 @@ def runs(tmp_path_factory):
         ("b", ["[cup](<42,190>) [", "Yes.", None, EVIL, "", "No.", "?", "The [plant](<30,399>)."]),
     ):
         made.append(predicted_run(folder / name, bench, answers))
-        (made[-1] / FIRST_TOKEN_FILE).write_text(
-            json.dumps({f"00000{n}:photo-{n // 4}": 0.9 for n in (1, 2, 5, 6)} if name == "b" else {})
-            if name == "b"
-            else json.dumps({f"00000{n}:photo-{n // 4}": 0.5 for n in (1, 2, 5, 6)})
-        )
+        head = {"words": ["Yes", "No"], "token_ids": [[1], [2]], "tokens": [["Yes"], ["No"]]}
+        p_yes = 0.9 if name == "b" else 0.5
+        lines = [head, *({"id": f"00000{n}:photo-{n // 4}", "p_yes": p_yes} for n in (1, 2, 5, 6))]
+        (made[-1] / FIRST_TOKEN_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
         score_run(made[-1])
     return made
 

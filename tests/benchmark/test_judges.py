@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from math import inf, nan
 
 import pytest
 
@@ -54,11 +56,54 @@ def test_a_language_model_takes_the_options(tmp_path, choice, options, found):
         ("some/folder", {"model": "m"}, "--judge-model: expected with the address of a server"),
         ("http://127.0.0.1:9/v1", {"repeats": 0}, "--judge-repeats: expected at least 1, got 0"),
         ("some/model", {"max_tokens": -1}, "--judge-max-tokens: expected at least 1, got -1"),
+        ("lexical", {"timeout_s": 9}, "--judge-timeout: expected a language model as judge"),
+        ("some/folder", {"timeout_s": 9}, "--judge-timeout: expected with the address of a server"),
+        ("http://127.0.0.1:9/v1", {"timeout_s": 0}, "--judge-timeout: expected seconds, more than 0, got 0"),
+        ("http://127.0.0.1:9/v1", {"timeout_s": inf}, "--judge-timeout: expected seconds, .* got inf"),
+        ("http://127.0.0.1:9/v1", {"timeout_s": nan}, "--judge-timeout: expected seconds, .* got nan"),
     ],
 )
 def test_options_that_cannot_be(tmp_path, choice, options, words):
     with pytest.raises(DataError, match=words):
         judge_of(choice, tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    "options, timeout_s",
+    [
+        ({}, 60),  # 256 tokens at 10 a second take 25.6 s
+        ({"max_tokens": 4096}, 409.6),
+        ({"max_tokens": 4096, "timeout_s": 2.5}, 2.5),
+        ({"timeout_s": 900}, 900),
+    ],
+)
+def test_how_long_a_server_is_waited_for(tmp_path, options, timeout_s):
+    llm = judge_of("http://127.0.0.1:9/v1", tmp_path, **options).llm.llm
+    assert (llm.timeout_s, llm.timeout_retries) == (timeout_s, 1)
+
+
+def test_a_text_on_which_the_judge_hangs_is_a_counted_failure(run):
+    """It hangs on a description, in which both photos have the same words; the What questions get a 3."""
+    hung, done = [], threading.Event()
+
+    def answer(request, attempt):
+        if "QUESTION = " not in request.user and not hung:
+            hung.append(request.user)
+        if request.user in hung:
+            done.wait(60)
+        return said("3")
+
+    with running(ChatServer(answer)) as server:
+        score_run(run, judge=judge_of(server.url, run, model="slow", timeout_s=1.0))
+        done.set()
+        (text,) = hung
+        assert len(server.attempts(text)) == 2
+        counted = json.loads((run / SCORES).read_text())["judging"]
+        found = score_run(run, judge=judge_of(server.url, run, model="slow", timeout_s=20.0))["judging"]
+        assert len(server.attempts(text)) == 3  # the next scoring asks again, and about this text alone
+    assert counted["des"]["problems"] == {"timed out": 2} and counted["des"]["marks"] == [0] * 5
+    assert counted["vqa"]["problems"] == {} and counted["vqa"]["marks"] == [0, 0, 0, 2, 0]
+    assert found["des"]["problems"] == {} and found["des"]["marks"] == [0, 0, 0, 2, 0]
 
 
 def test_the_two_that_are_no_language_model(tmp_path):

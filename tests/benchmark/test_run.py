@@ -19,11 +19,12 @@ from giqa_hf.benchmark.reading import reading_of
 from giqa_hf.benchmark.record import ANSWERS, REFERENCES, read_record
 from giqa_hf.benchmark.run import RunSettings, answer_rows, make_backend, read_references, run_benchmark
 from giqa_hf.benchmark.scoring import score_run
-from giqa_hf.benchmark.yes_no_logits import FIGURE, FIRST_TOKEN_FILE, first_token_scores
+from giqa_hf.benchmark.yes_no_logits import FIGURE, FIRST_TOKEN_FILE, FirstTokens, first_token_scores
 from giqa_hf.errors import DataError, GiqaError
 from giqa_hf.formats import GiqaFormat
 from giqa_hf.frames import Frame
 from tests.benchmark.tiny_bench import SIZES, family, make_bench
+from tests.make_tiny_checkpoint import add_words
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,8 @@ def backend(settings):
     import torch
 
     made = make_backend(settings)
+    words = [space + word for word in ("Yes", "No", "yes", "no") for space in ("", " ")]
+    add_words(made._model, made.processor, words)
     with torch.no_grad():
         for weight in made._model.parameters():
             if weight.ndim > 1:
@@ -187,13 +190,18 @@ def test_references_that_were_changed_are_not_scored(settings, backend, tmp_path
 
 def test_yes_and_no_from_the_first_token(whole, backend, settings, tmp_path):
     """Beside the generated word, under a name of its own."""
-    probabilities = json.loads((whole / FIRST_TOKEN_FILE).read_text())
+    head, *lines = [json.loads(line) for line in (whole / FIRST_TOKEN_FILE).read_text().splitlines()]
+    assert {*head["tokens"][0]} >= {"Yes", " Yes", "yes", " yes"} and head["words"] == ["Yes", "No"]
+    written = [backend.processor.tokenizer.convert_ids_to_tokens(ids) for ids in head["token_ids"]]
+    assert written == head["tokens"] and len(lines) == 4
+    probabilities = {line["id"]: line["p_yes"] for line in lines}
     assert len(probabilities) == 4 and all(0 <= p <= 1 for p in probabilities.values())
     scores = score_run(whole)
     yes = {"000001:photo-0": True, "000002:photo-0": False, "000005:photo-1": True, "000006:photo-1": False}
     right = sum((probabilities[row_id] > 0.5) == truth for row_id, truth in yes.items())
     assert scores["first_token"]["figures"] == {FIGURE: right / 4}
     assert scores["first_token"]["counts"] == {"yes_no": 4, "correct": right, "undecided": 0}
+    assert {name: scores["first_token"][name] for name in head} == head
     assert FIGURE not in scores["figures"] and "VQA Acc (Y)" in scores["figures"]
     asked(settings, backend, tmp_path / "without")
     assert "first_token" not in score_run(tmp_path / "without")
@@ -206,12 +214,99 @@ def test_first_tokens_by_hand():
         for n, answer, image in (("a", "Yes.", "1"), ("b", "No.", "1"), ("c", "No.", "2"), ("d", "Yes.", "2"))
     ]
     other = {"id": "e", "question_type": "what", "answer": "The cup.", "image_id": "3"}
-    found = first_token_scores({"a": 0.9, "b": 0.2, "c": 0.5, "d": None}, [*rows, other])
+    head = {"words": ["Yes", "No"], "token_ids": [[1], [2]], "tokens": [["Yes"], ["No"]]}
+    found = first_token_scores(FirstTokens(head, {"a": 0.9, "b": 0.2, "c": 0.5, "d": None}), [*rows, other])
     assert found["figures"] == {FIGURE: 0.5} and found["intervals"] == {FIGURE: [0.0, 1.0]}
     assert found["counts"] == {"yes_no": 4, "correct": 2, "undecided": 2}
     with pytest.raises(DataError, match="1 are missing"):
-        first_token_scores({"a": 0.9, "b": 0.2, "c": 0.5}, rows)
-    assert first_token_scores({}, [other])["figures"] == {FIGURE: None}
+        first_token_scores(FirstTokens(head, {"a": 0.9, "b": 0.2, "c": 0.5}), rows)
+    assert first_token_scores(FirstTokens(head, {}), [other])["figures"] == {FIGURE: None}
+    cannot = first_token_scores(FirstTokens({"problem": "alike"}, {}), rows)
+    assert cannot["figures"] == {FIGURE: None} and cannot["intervals"] == {FIGURE: None}
+    assert cannot["counts"] == {"yes_no": 4, "correct": 0, "undecided": 4} and cannot["problem"] == "alike"
+
+
+def lines_of(path):
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def test_first_tokens_go_on_after_an_interruption(whole, backend, settings, tmp_path, monkeypatch):
+    """The third of four is cut short: it and the fourth are asked again, and nothing else."""
+    out = shutil.copytree(whole, tmp_path / "run")
+    path = out / FIRST_TOKEN_FILE
+    head, *rows = lines_of(path)
+    path.write_bytes(head + rows[0] + rows[1] + rows[2][:9])
+    asked_places = []
+    real = backend.yes_probabilities
+    monkeypatch.setattr(
+        backend, "yes_probabilities", lambda a, tokens: [asked_places.extend(a.places), real(a, tokens)][1]
+    )
+    asked(settings, backend, out, first_token=True)
+    now = [json.loads(line) for line in lines_of(path)]
+    assert (
+        len(asked_places) == 2
+        and len(now) == 5
+        and now[:3] == [json.loads(line) for line in (head, *rows[:2])]
+    )
+    truth = {line["id"]: line["p_yes"] for line in map(json.loads, rows)}
+    assert {line["id"]: line["p_yes"] for line in now[1:]} == pytest.approx(truth, abs=1e-5)
+    asked(settings, backend, out, first_token=True)
+    assert len(asked_places) == 2  # all are there
+    path.write_bytes(head[:5])  # the power went off within the first line
+    asked(settings, backend, out, first_token=True)
+    assert len(asked_places) == 6 and len(lines_of(path)) == 5
+
+
+def test_first_tokens_are_on_disk_as_they_come(whole, backend, settings, tmp_path, monkeypatch):
+    out = shutil.copytree(whole, tmp_path / "run")
+    (out / FIRST_TOKEN_FILE).unlink()
+    real = backend.yes_probabilities
+
+    def one_by_one(asked_for, tokens):
+        for number, place in enumerate(asked_for.places):
+            if number == 3:
+                raise Interrupted
+            yield from real(replace(asked_for, places=[place]), tokens)
+
+    monkeypatch.setattr(backend, "yes_probabilities", one_by_one)
+    with pytest.raises(Interrupted):
+        asked(settings, backend, out, first_token=True)
+    assert len(lines_of(out / FIRST_TOKEN_FILE)) == 1 + 3
+    with pytest.raises(DataError, match="1 are missing"):
+        score_run(out)
+
+
+def test_a_model_whose_first_token_tells_nothing_keeps_its_words(settings, tmp_path):
+    """As giqa-tiny: " Yes" begins with a lone space, " No" is a token."""
+    plain = make_backend(settings)
+    add_words(plain._model, plain.processor, [" No"])
+    said = asked(settings, plain, tmp_path / "run", first_token=True)
+    (told,) = [line for line in said if FIGURE in line]
+    assert told.startswith(f"no {FIGURE}: ") and "(Ġ,  No)" in told
+    scores = score_run(tmp_path / "run")
+    assert str(family("llava_next")) not in scores["first_token"]["problem"]
+    assert scores["first_token"]["figures"] == {FIGURE: None} and told.endswith(
+        scores["first_token"]["problem"]
+    )
+    assert scores["answers"]["rows"] == 8 and scores["figures"]["VQA Acc (Y)"] is not None
+    assert asked(settings, plain, tmp_path / "run", first_token=True)[-1] == told  # and again
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda head, rows: [head.replace(b'"No"', b'"Na"'), *rows], "read from the tokens"),
+        (lambda head, rows: rows, "expected a line with the tokens"),
+        (lambda head, rows: [head, b"hello\n", *rows], "line 2: expected P"),
+        (lambda head, rows: [head, head, *rows], "expected a line with the tokens"),
+    ],
+)
+def test_a_damaged_file_of_first_tokens(whole, backend, settings, tmp_path, change, words):
+    out = shutil.copytree(whole, tmp_path / "run")
+    head, *rows = lines_of(out / FIRST_TOKEN_FILE)
+    (out / FIRST_TOKEN_FILE).write_bytes(b"".join(change(head, rows)))
+    with pytest.raises(DataError, match=words):
+        asked(settings, backend, out, first_token=True)
 
 
 def test_boxes_of_a_padding_model_are_read_in_its_frame(bench, tmp_path):

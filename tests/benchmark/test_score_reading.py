@@ -107,7 +107,7 @@ def test_a_protocol_that_cannot_be(options, message):
 @pytest.fixture(scope="module")
 def parts():
     """Random weights, but large ones, so that the answer depends on every token and pixel."""
-    model, processor = make_parts(seed=5)
+    model, processor = make_parts(seed=7)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim > 1:

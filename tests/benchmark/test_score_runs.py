@@ -23,6 +23,7 @@ from giqa_hf.benchmark.score_runs import (
 from giqa_hf.benchmark.scored_photos import score_photos
 from giqa_hf.cli.bench_scores import PROTOCOLS as ON_THE_COMMAND_LINE
 from giqa_hf.errors import GiqaError
+from giqa_hf.first_token import word_tokens
 from giqa_hf.metrics.score_correlation.intervals import score_intervals
 from giqa_hf.metrics.score_correlation.labels import ScoreLabel
 from tests.benchmark.tiny_bench import family
@@ -74,6 +75,11 @@ def test_the_figures_are_those_of_score_photos(sets, tmp_path):
         )
         assert told["intervals"]["srcc"] == list(ends["srcc"])
         assert "protocol:five levels, 5..1 (" in told["signature"] and f"data:{one.data}" in told["signature"]
+        tokens = word_tokens(processor.tokenizer, FIVE_LEVELS.words)
+        assert f"|tokens:{tokens.digest}|" in told["signature"]
+        for kept in (result["protocol"], read_record(tmp_path / "run", MADE_BY)["run"]["protocol"]):
+            read = {name: json.loads(json.dumps(kept[name])) for name in ("words", "token_ids", "tokens")}
+            assert read == tokens.to_dict()
     assert result["sets"]["koniq"]["unreadable"]["gone.png"].startswith("photo missing")
     table = scores_text(result)
     assert "6 of 7" in table and "protocol: five levels, 5..1" in table and table.count("95 %") == 2

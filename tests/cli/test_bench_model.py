@@ -44,7 +44,7 @@ def test_a_model_goes_through(work, capsys):
     assert again == 0 and "8 rows of" in said and "8 answered before" in said
     assert "Acc (Total)" in said and "VQA Acc (Y)[first token]" in said and "8 rows: " in said
     assert {path.name for path in (work / "runs" / "tiny").iterdir()} == {
-        "run.json", "references.jsonl", "answers.jsonl", "first_token.json", "scores.json", "images.json",
+        "run.json", "references.jsonl", "answers.jsonl", "first_token.jsonl", "scores.json", "images.json",
     }  # fmt: skip
 
 
@@ -104,6 +104,14 @@ WRONG = {
     ),
     "no run to score": (["score", "nowhere"], "found none that can be read"),
     "no runs to compare": (["compare"], "expected at least one folder of a run, or --published"),
+    "no seconds": (
+        ["score", "RUN", "--judge", "http://127.0.0.1:9/v1", "--judge-timeout", "-1"],
+        "--judge-timeout: expected seconds, more than 0, got -1",
+    ),
+    "no server to wait for": (
+        ["TINY", "--data", "BENCH", "--judge-timeout", "5"],
+        "--judge-timeout: expected a language model",
+    ),
     "a server for a model's logits": (
         ["m", "--url", "http://127.0.0.1:9/v1", "--first-token"],
         "first token: expected",

@@ -144,7 +144,11 @@ def _first_token_lines(runs: Sequence[Entry]) -> list[str]:
     lines = []
     for run in runs:
         found = (run.scores or {}).get("first_token")
-        if found is not None and (value := found["figures"][FIGURE]) is not None:
+        if found is None:
+            continue
+        if problem := found.get("problem"):
+            lines.append(f"  {run.name}: N/A, for {problem}")
+        elif (value := found["figures"][FIGURE]) is not None:
             ends = found["intervals"][FIGURE]
             between = "" if ends is None else f" ({_between((ends[0], ends[1]), 4)})"
             counts = found["counts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 from ..annotation.llm import LLM, CachedLLM, EndpointLLM, LocalLLM
@@ -12,6 +13,12 @@ from ..metrics.llm_score.prompt import MAX_TOKENS
 
 KEY_VARIABLE = "GIQA_JUDGE_API_KEY"
 CACHE = "judge.sqlite"
+_TIMEOUT_S = 60.0
+"""A mark takes seconds; this leaves room for the texts before it in a server's queue."""
+_SLOWEST = 10.0
+"""Tokens a second, of a judge that thinks aloud: one with 4,096 tokens has 410 s."""
+_TIMEOUT_RETRIES = 1
+"""Once may be the server's bad moment; a text on which it hangs again is counted as failed."""
 
 
 def judge_of(
@@ -21,6 +28,7 @@ def judge_of(
     model: str | None = None,
     repeats: int | None = None,
     max_tokens: int | None = None,
+    timeout_s: float | None = None,
 ) -> JudgeChoice:
     """The judge.
 
@@ -32,31 +40,49 @@ def judge_of(
         repeats (`int`, *optional*, defaults to 1): how often a language model reads each text; see `LLMJudge`.
         max_tokens (`int`, *optional*, defaults to 256): where its answer is cut off; one that thinks aloud before it
             answers needs some thousands.
+        timeout_s (`float`, *optional*, defaults to 60, or a second per 10 tokens of `max_tokens` where that is more):
+            seconds without an answer after which a server is given up. It is asked once more; a text on which it fails
+            again has no mark, is counted as timed out, and is asked about anew by the next scoring.
 
     Returns:
         `Judge`, `False` or `None`, as `giqa_bench` takes it.
 
     Raises:
-        `DataError`: when the choice is none of these, a number is below 1, or options are given to a judge that has
-            none.
+        `DataError`: when the choice is none of these, a number is below 1 or no number of seconds, or options are given
+            to a judge that has none.
     """
     for option, number in (("--judge-repeats", repeats), ("--judge-max-tokens", max_tokens)):
         if number is not None and number < 1:
             raise DataError(f"{option}: expected at least 1, got {number}")
+    if timeout_s is not None and not 0 < timeout_s < inf:
+        raise DataError(f"--judge-timeout: expected seconds, more than 0, got {timeout_s:g}")
     if choice in ("lexical", "none"):
-        options = {"--judge-model": model, "--judge-repeats": repeats, "--judge-max-tokens": max_tokens}
+        options = {
+            "--judge-model": model,
+            "--judge-repeats": repeats,
+            "--judge-max-tokens": max_tokens,
+            "--judge-timeout": timeout_s,
+        }
         if given := [name for name, value in options.items() if value is not None]:
             raise DataError(
                 f"{', '.join(given)}: expected a language model as judge, got --judge {choice}, which asks none; name "
                 "one with --judge, or leave the option out"
             )
         return None if choice == "lexical" else False
+    most = MAX_TOKENS if max_tokens is None else max_tokens
     llm: LLM
     if choice.startswith(("http://", "https://")):
-        llm = EndpointLLM(choice, model, api_key_variable=KEY_VARIABLE)
-    elif model is not None:
+        llm = EndpointLLM(
+            choice,
+            model,
+            api_key_variable=KEY_VARIABLE,
+            timeout_s=max(_TIMEOUT_S, most / _SLOWEST) if timeout_s is None else timeout_s,
+            timeout_retries=_TIMEOUT_RETRIES,
+        )
+    elif model is not None or timeout_s is not None:
+        option = "--judge-timeout" if model is None else "--judge-model"
         raise DataError(
-            f"--judge-model: expected with the address of a server, got --judge {choice}; leave it out"
+            f"{option}: expected with the address of a server, got --judge {choice}; leave it out"
         )
     elif "/" not in choice and not Path(choice).expanduser().is_dir():
         raise DataError(
@@ -68,5 +94,5 @@ def judge_of(
     return LLMJudge(
         CachedLLM(llm, folder / CACHE),
         repeats=1 if repeats is None else repeats,
-        max_tokens=MAX_TOKENS if max_tokens is None else max_tokens,
+        max_tokens=most,
     )

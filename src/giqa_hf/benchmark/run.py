@@ -207,8 +207,7 @@ def answer_rows(
             from .yes_no_logits import ask_first_tokens
 
             if isinstance(backend, LocalBackend):  # `RunSettings` sees to it
-                say("Yes/No from the first token")
-                ask_first_tokens(backend, asked, out)
+                ask_first_tokens(backend, asked, out, say=say)
 
 
 def start_run(

@@ -23,6 +23,7 @@ Q_INSTRUCT_TEMPERATURE = 1.0
 Q_BENCH_TEMPERATURE = 100.0
 """T = 100: Q-Bench's code divides the logits by 100, which draws all scores towards the middle. With two words the
 order of pictures, so SRCC and KRCC, is that of T = 1; PLCC is not. With more words the order changes too."""
+YES_NO = ("Yes", "No")
 FIRST_TOKEN = "first token"
 """What stands behind a figure that was read this way: `VQA Acc (Y)[first token]`."""
 
@@ -42,8 +43,8 @@ class ScoreProtocol:
         answer_start (`str`, *optional*, defaults to `""`): words that the answer is taken to begin with, such as
             `"The quality of the image is"`.
         token_ids (`tuple` of `tuple` of `int`, *optional*): the tokens of each word. By default all that are the word
-            in any case, with or without a space; published figures often rest on one id each (LLaMA: 1781 and 6460 for
-            good and poor).
+            in any case, with or without a space, or what `word_ids` finds where there is none; published figures often
+            rest on one id each (LLaMA: 1781 and 6460 for good and poor).
 
     Raises:
         `ValueError`: on fewer than two words, another number of weights or of tokens, or a temperature that is not
@@ -146,6 +147,7 @@ def yes_probabilities(
     images: Sequence[Picture],
     questions: Sequence[str],
     *,
+    token_ids: Sequence[Sequence[int]] | None = None,
     batch_size: int = 32,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[float | None]:
@@ -159,6 +161,8 @@ def yes_probabilities(
         processor (`transformers.ProcessorMixin`): as in `read_scores`.
         images (`sequence` of `Picture`): as in `read_scores`; one with several questions comes several times.
         questions (`sequence` of `str`): one per picture, boxes already written in the model's format.
+        token_ids (`sequence` of `sequence` of `int`, *optional*): the tokens of Yes and those of No, instead of
+            `word_ids`.
         batch_size (`int`, *optional*, defaults to `32`): as in `read_scores`.
         progress (`callable`, *optional*): as in `read_scores`.
 
@@ -170,7 +174,7 @@ def yes_probabilities(
         `DataError`: when a question holds the processor's placeholder for pictures.
         `GiqaError`, `ImageError`: as in `read_scores`.
     """
-    words = word_ids(processor.tokenizer, ("Yes", "No"))
+    words = [list(ids) for ids in token_ids or word_ids(processor.tokenizer, YES_NO)]
     shares = _word_shares(
         model, processor, images, questions, words, Q_INSTRUCT_TEMPERATURE, "", batch_size, progress
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..files import write_json
+from ..first_token import WordTokens, word_tokens
 from ..metrics.fingerprint import RowsFingerprint
 from ..metrics.score_correlation.compute import VERSION, score_correlation
 from ..metrics.score_correlation.intervals import FIGURES, score_intervals
@@ -115,7 +116,10 @@ def score_sets(
         model, batch_size=batch_size, max_new_tokens=1, device=device, dtype=dtype, with_frame=False
     )
     of_sets = [{"name": one.name, "photos": len(one.labels), "data": one.data} for one in sets]
-    depends_on = {**backend.settings(), "protocol": protocol.settings(), "sets": of_sets}
+    tokens = word_tokens(backend.processor.tokenizer, protocol.words, protocol.token_ids)
+    protocol = replace(protocol, token_ids=tokens.ids)
+    of_protocol = {**protocol.settings(), "tokens": tokens.to_dict()["tokens"]}
+    depends_on = {**backend.settings(), "protocol": of_protocol, "sets": of_sets}
     claim(out, depends_on, session(backend.execution()), MADE_BY)
     with appending_lines(out / PHOTO_SCORES) as journal:
         known = read_photo_scores(out / PHOTO_SCORES)
@@ -136,11 +140,15 @@ def score_sets(
                 )
                 done += len(labels)
                 progress(done, of_all)
-    return figures_of_sets(out, sets, depends_on, protocol)
+    return figures_of_sets(out, sets, depends_on, protocol, tokens)
 
 
 def figures_of_sets(
-    out: Path, sets: Sequence[ScoreSet], depends_on: Mapping[str, Any], protocol: ScoreProtocol
+    out: Path,
+    sets: Sequence[ScoreSet],
+    depends_on: Mapping[str, Any],
+    protocol: ScoreProtocol,
+    tokens: WordTokens,
 ) -> dict[str, Any]:
     """The figures of all sets from the scores in a run's folder, written there too; see `score_sets`."""
     latest = {(one.set_name, one.image): one for one in _photo_scores(out / PHOTO_SCORES)}
@@ -164,13 +172,14 @@ def figures_of_sets(
                     "krcc": "tau-b",
                     "logistic": None if found.logistic is None else "4 parameters",
                     "protocol": f"{protocol.name} ({_digest(protocol)})",
+                    "tokens": tokens.digest,
                     "data": one.data,
                 },
             ),
         }
     result = {
         "model": depends_on["model"],
-        "protocol": protocol.settings(),
+        "protocol": depends_on["protocol"],
         "sets": told,
         "software": software(),
     }
@@ -226,7 +235,9 @@ def _of_line(line: Any) -> PhotoScore:
 
 
 def _digest(protocol: ScoreProtocol) -> str:
-    return hashlib.sha256(json.dumps(protocol.settings(), sort_keys=True).encode()).hexdigest()[:10]
+    """Of the protocol without its tokens, which another model has otherwise."""
+    settings = replace(protocol, token_ids=None).settings()
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _shown(value: float | None) -> str:

@@ -146,6 +146,9 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
                         "with more, the spread of its readings is shown")  # fmt: skip
     parser.add_argument("--judge-max-tokens", type=int, metavar="N", help="limit on its answer (default: 256); a model "
                         "that thinks aloud needs some thousands")  # fmt: skip
+    parser.add_argument("--judge-timeout", type=float, metavar="SECONDS", help="without an answer of the judge's "
+                        "server; then it is asked once more, and then the text counts as failed (default: 60, or "
+                        "--judge-max-tokens over 10 where that is more)")  # fmt: skip
 
 
 def run_model(args: argparse.Namespace) -> None:
@@ -234,6 +237,7 @@ def _judge(folder: Path, args: argparse.Namespace) -> JudgeChoice:
         model=args.judge_model,
         repeats=args.judge_repeats,
         max_tokens=args.judge_max_tokens,
+        timeout_s=args.judge_timeout,
     )
 
 

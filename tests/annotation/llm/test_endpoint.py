@@ -300,7 +300,7 @@ def test_a_storm_is_weathered(serve, status):
 
 
 WAITS = [
-    # kind, attempt, Retry-After, seconds to wait with first_wait_s=1, max_wait_s=20, retries=6
+    # kind, attempt, Retry-After, seconds to wait with first_wait_s=1, max_wait_s=20, retries=6, timeout_retries=2
     ("busy", 0, None, 1.0),
     ("busy", 3, None, 8.0),  # 2 ** 3
     ("broken", 5, None, 20.0),  # 2 ** 5 = 32 is too long
@@ -314,8 +314,52 @@ WAITS = [
 
 @pytest.mark.parametrize("kind, attempt, retry_after_s, wait_s", WAITS)
 def test_how_long_it_waits(kind, attempt, retry_after_s, wait_s):
-    llm = EndpointLLM("http://localhost", max_wait_s=20, retries=6)
-    assert llm._wait_s(Failure(kind, "", "", retry_after_s=retry_after_s), attempt) == wait_s
+    llm = EndpointLLM("http://localhost", max_wait_s=20, retries=6, timeout_retries=2)
+    assert llm._wait_s(Failure(kind, "", "", retry_after_s=retry_after_s), attempt, 0) == wait_s
+
+
+@pytest.mark.parametrize(
+    "timeout_retries, timeouts, wait_s",
+    [(None, 6, 2.0), (2, 2, 2.0), (2, 3, None), (0, 1, None), (9, 6, 2.0), (9, 10, None)],
+)  # of retries=6; the second attempt waits 2 ** 1 s; nine retries after time-outs are six all the same
+def test_fewer_retries_after_time_outs(timeout_retries, timeouts, wait_s):
+    llm = EndpointLLM("http://localhost", retries=6, timeout_retries=timeout_retries)
+    assert llm._wait_s(Failure("broken", "", TIMED_OUT), 1, timeouts) == wait_s
+    assert (
+        llm._wait_s(Failure("broken", "", SERVER_FAILED), 1, timeouts) == 2.0
+    )  # another fault is retried as ever
+
+
+@pytest.mark.parametrize("timeout_retries, sent", [(0, 1), (1, 2), (None, 4)])
+def test_a_text_on_which_the_server_hangs_is_sent_again_so_often(serve, caplog, timeout_retries, sent):
+    done = threading.Event()
+
+    def answer(request, attempt):
+        if request.user == "hangs":
+            done.wait(60)
+        return echo(request, attempt)
+
+    server = serve(answer)
+    llm = asking(server, timeout_s=0.5, timeout_retries=timeout_retries)  # retries=3
+    assert llm.complete([prompt("hangs"), prompt("fast")]) == [
+        Completion(None, TIMED_OUT),
+        Completion("fast", None),
+    ]
+    done.set()
+    assert len(server.attempts("hangs")) == sent
+    assert [f"within 0.5 s); asking again, up to {sent - 1} times" in told for told in caplog.messages] == (
+        [True] if sent > 1 else []
+    )
+
+
+def test_a_server_that_hangs_on_everything_stops_the_build(serve):
+    done = threading.Event()
+    server = serve(lambda request, attempt: [done.wait(60), echo(request, attempt)][1])
+    words = r"tried 2 times in \d+ s \(it did not answer within 0.5 s\); .* or give it more time \(timeout_s;"
+    with pytest.raises(GiqaError, match=words):
+        asking(server, timeout_s=0.5, timeout_retries=1).complete([prompt("Hi")])
+    done.set()
+    assert len(server.attempts("Hi")) == 2
 
 
 def test_retry_after_holds_all_threads_back(serve, monkeypatch):
@@ -466,6 +510,7 @@ BAD_OPTIONS = [
     ({"retries": -1}, "retries: expected at least 0, got -1"),
     ({"timeout_s": 0}, "timeout_s: expected more than 0, got 0"),
     ({"requests_per_minute": 0}, "requests_per_minute: expected more than 0, got 0"),
+    ({"timeout_retries": -1}, "timeout_retries: expected at least 0, got -1"),
     ({"max_wait_s": float("nan")}, "max_wait_s: expected more than 0, got nan"),
 ]
 

@@ -25,7 +25,7 @@ QUALITIES = ["blurry", "clear", "very noisy and far too dark, at least in the sh
 def checkpoint(tmp_path_factory):
     """Random weights, but large ones, so that the answer depends on every token and pixel."""
     folder = tmp_path_factory.mktemp("judge")
-    model, processor = make_parts(seed=10)
+    model, processor = make_parts(seed=14)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim > 1:
@@ -49,10 +49,8 @@ def alone(checkpoint, crops):
 
     def ids(
         word,
-    ):  # whole with or without a space ("Ġ"), or else its first letter, as nothing of it may be learned
-        whole = [word, f"Ġ{word}", word.lower(), f"Ġ{word.lower()}"]
-        found = [vocabulary[piece] for piece in whole if piece in vocabulary]
-        return found or [vocabulary[word[0]], vocabulary[word[0].lower()]]
+    ):  # without a space, for a lone one begins both; whole, or the first letter where it is not learned
+        return [vocabulary.get(case, vocabulary[case[0]]) for case in (word, word.lower())]
 
     answers = []
     for crop, quality in zip(crops, QUALITIES, strict=True):
@@ -240,7 +238,7 @@ def metaspace():
         (byte_level, {"Yes", "ĠYes", "yes"}, {"No", "ĠNo", "no", "Ġno"}),
         # not the lone "▁", with which both " Yes" and " No" start when they are encoded
         (metaspace, {"▁Yes", "Yes"}, {"▁No", "No", "▁no"}),
-        # no whole "Yes": its first tokens; a space starts " Yes" as well as " No", so it says nothing
+        # no whole "Yes": first tokens of both; a space starts " Yes" as well as " No", so it says nothing
         (lambda: byte_level(["No", "No", "no"]), {"Y", "y"}, {"No", "no"}),
     ],
 )

@@ -138,7 +138,7 @@ def test_one_row_goes_wrong_and_the_others_do_not(bench, tmp_path, reply, outcom
     assert (answer.text, answer.problem, answer.cut_off) == outcome
     assert sum(a.text is not None and a.text != "" and not a.cut_off for a in answers.values()) >= 7
     told = score_run(tmp_path / "run")["answers"]
-    assert told["with_words"] + told["empty"] + sum(told["failures"].values()) == 8
+    assert told["with_words"] + told["empty"] + told["only_thoughts"] + sum(told["failures"].values()) == 8
     assert told["failures"] == ({outcome[1]: 1} if outcome[1] else {}) and told["cut_off"] == outcome[2]
 
 

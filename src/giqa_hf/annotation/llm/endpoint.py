@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import DataError, GiqaError
-from .client import NOT_UNICODE, TOO_LONG, Answer, Completion, Prompt, in_order, is_unicode
+from .client import NOT_UNICODE, TIMED_OUT, TOO_LONG, Answer, Completion, Prompt, in_order, is_unicode
 from .pace import Pace, Stopped
 
 if TYPE_CHECKING:  # importing huggingface_hub takes a while, and not every build asks a server
@@ -47,6 +47,8 @@ class EndpointLLM:
         requests_per_minute (`float`, *optional*): where the server has a limit; requests are spread evenly.
         timeout_s (`float`, *optional*, defaults to `300.0`): seconds without a byte before a request is given up.
         retries (`int`, *optional*, defaults to `5`): how often a request is sent again.
+        timeout_retries (`int`, *optional*): how often at most after a time-out, where that shall be less than
+            `retries`: a text on which a server hangs costs `timeout_s` every time.
         first_wait_s (`float`, *optional*, defaults to `1.0`): before the first retry; it doubles from there.
         max_wait_s (`float`, *optional*, defaults to `60.0`): the longest wait. A server that asks for more stops the
             build.
@@ -71,6 +73,7 @@ class EndpointLLM:
     requests_per_minute: float | None = None
     timeout_s: float = 300.0
     retries: int = 5
+    timeout_retries: int | None = None
     first_wait_s: float = 1.0
     max_wait_s: float = 60.0
     seed: int = 0
@@ -81,6 +84,8 @@ class EndpointLLM:
         for name, least in (("concurrency", 1), ("retries", 0)):
             if getattr(self, name) < least:
                 raise DataError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        if self.timeout_retries is not None and self.timeout_retries < 0:
+            raise DataError(f"timeout_retries: expected at least 0, got {self.timeout_retries}")
         for name in ("timeout_s", "first_wait_s", "max_wait_s", "requests_per_minute"):
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise DataError(f"{name}: expected more than 0, got {value}")
@@ -184,14 +189,15 @@ class EndpointLLM:
         """Ask, and ask again where that may help; raises the last `Failure`."""
         from .server import Failure
 
-        attempt, begun_s = 0, time.monotonic()
+        attempt, timeouts, begun_s = 0, 0, time.monotonic()
         while True:
             state.pace.turn(stop)
             try:
                 return state.server.ask(prompt, model, self._decoding(prompt), enforce_schema=enforce_schema)
             except Failure as failure:
                 failure.tries, failure.in_s = attempt + 1, time.monotonic() - begun_s
-                wait_s = self._wait_s(failure, attempt)
+                timeouts += failure.problem == TIMED_OUT
+                wait_s = self._wait_s(failure, attempt, timeouts)
                 if wait_s is None:
                     raise
                 if failure.retry_after_s is not None:
@@ -209,12 +215,19 @@ class EndpointLLM:
                 "the language model at %s does not answer now (%s); asking again, up to %d times, with growing pauses",
                 self.base_url,
                 failure.said,
-                self.retries,
+                self._retries_after(failure),
             )
 
-    def _wait_s(self, failure: Failure, attempt: int) -> float | None:
+    def _retries_after(self, failure: Failure) -> int:
+        if failure.problem != TIMED_OUT or self.timeout_retries is None:
+            return self.retries
+        return min(self.retries, self.timeout_retries)
+
+    def _wait_s(self, failure: Failure, attempt: int, timeouts: int) -> float | None:
         """Seconds until the next attempt; `None` where there shall be none."""
         if failure.kind == "refused" or attempt >= self.retries:
+            return None
+        if failure.problem == TIMED_OUT and timeouts > self._retries_after(failure):
             return None
         if failure.retry_after_s is None:
             # The exponent is limited, since 2.0 ** 1024 is an OverflowError.
@@ -235,9 +248,14 @@ class EndpointLLM:
             return GiqaError(
                 f"the language model at {self.base_url} refuses to be asked ({failure.said}); {advice}, then {_GO_ON}"
             )
+        longer = (
+            ", or give it more time (timeout_s; giqa bench: --judge-timeout)"
+            if failure.problem == TIMED_OUT
+            else ""
+        )
         return GiqaError(
             f"the language model at {self.base_url} does not answer: {failure.tried} ({failure.said}); start it "
-            f"or check the address, then {_GO_ON}"
+            f"or check the address{longer}, then {_GO_ON}"
         )
 
     def _decoding(self, prompt: Prompt) -> Decoding:
@@ -274,7 +292,7 @@ class EndpointLLM:
     def _only_model(self, state: _State) -> str:
         from .server import Failure
 
-        begun_s = time.monotonic()
+        timeouts, begun_s = 0, time.monotonic()
         for attempt in range(self.retries + 1):
             state.pace.turn(threading.Event())
             try:
@@ -282,7 +300,8 @@ class EndpointLLM:
                 break
             except Failure as failure:
                 failure.tries, failure.in_s = attempt + 1, time.monotonic() - begun_s
-                if (wait_s := self._wait_s(failure, attempt)) is None:
+                timeouts += failure.problem == TIMED_OUT
+                if (wait_s := self._wait_s(failure, attempt, timeouts)) is None:
                     if failure.status in (404, 405, 500, 501):
                         raise GiqaError(
                             f"the server at {self.base_url} does not tell which models it has ({failure.said}); name "

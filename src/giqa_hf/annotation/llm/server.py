@@ -107,6 +107,7 @@ class ChatServer:
         self._key = key
         self._key_variable = key_variable
         self._base_url = base_url
+        self._timeout_s = timeout_s
         session = httpx.Client(timeout=timeout_s, limits=httpx.Limits(max_connections=connections))
         self._client = _Client(session, base_url, key)
         self._session = session
@@ -158,7 +159,7 @@ class ChatServer:
         if isinstance(error, _Refused):
             return self._refusal(error.response)
         if isinstance(error, httpx.TimeoutException):
-            return Failure("broken", "it did not answer in time", TIMED_OUT)
+            return Failure("broken", f"it did not answer within {self._timeout_s:g} s", TIMED_OUT)
         if isinstance(error, httpx.TransportError):
             return Failure("broken", f"no connection: {self._shown(str(error))}", SERVER_FAILED)
         # What is left comes from reading the answer: wrongly compressed, half JSON, no choices, not an object.

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ...backbones import checkpoint_identity, load_checkpoint
+from ...first_token import WordTokens, word_tokens
 from ...metrics.score_correlation.labels import ScoreLabel
 from ..generate import generate_batches
-from ..score_reading import ScoreProtocol, yes_probabilities
+from ..score_reading import YES_NO, ScoreProtocol, yes_probabilities
 from ..scored_photos import LabelScores, label_scores
 from .asking import Asked, Reply
 
-_PHOTOS_AT_ONCE = 128
+_BATCHES_AT_ONCE = 4  # photos of one size come together within them
 
 
 class LocalBackend:
@@ -84,19 +85,27 @@ class LocalBackend:
         for batch in batches:
             yield [Reply(place, said.text, cut_off=said.cut_off) for place, said in batch]
 
-    def yes_probabilities(self, asked: Asked) -> list[float | None]:
-        """P(Yes) at the first token of the answers to `asked.places`, see `score_reading.yes_probabilities`."""
-        found: list[float | None] = []
-        for start in range(0, len(asked.places), _PHOTOS_AT_ONCE):
-            places = asked.places[start : start + _PHOTOS_AT_ONCE]
-            found += yes_probabilities(
+    def word_tokens(self, words: Sequence[str] = YES_NO) -> WordTokens:
+        """The tokens by which words are told apart, see `first_token.word_ids`."""
+        return word_tokens(self._processor.tokenizer, words)
+
+    def yes_probabilities(self, asked: Asked, tokens: WordTokens) -> Iterator[list[tuple[int, float | None]]]:
+        """P(Yes) at the first token of the answers to `asked.places`, with the place of each, as they come.
+
+        They are read by the tokens of Yes and No that `word_tokens` gave, see `score_reading.yes_probabilities`.
+        """
+        order, step = asked.alike_together(), _BATCHES_AT_ONCE * self._batch_size
+        for start in range(0, len(order), step):
+            places = order[start : start + step]
+            found = yes_probabilities(
                 self._model,
                 self._processor,
                 [asked.photo(place) for place in places],
                 [asked.prompts[place] for place in places],
+                token_ids=tokens.ids,
                 batch_size=self._batch_size,
             )
-        return found
+            yield list(zip(places, found, strict=True))
 
     def photo_scores(self, labels: Sequence[ScoreLabel], root: Path, protocol: ScoreProtocol) -> LabelScores:
         """Quality scores of listed photos, see `scored_photos.label_scores`."""
