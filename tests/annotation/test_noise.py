@@ -153,7 +153,8 @@ def page(root, tmp_path_factory):
     gone.image = f"photos/{EVIL.replace('/', '')}.jpg"
     build = write_build(folder / "build", root, [*records, lost, gone])
     found = noise_report(build, folder)
-    assert json.loads((folder / "noise.json").read_text()) == found
+    assert json.loads((folder / "noise.json").read_text()) == found.numbers
+    assert found.photos == ("coffee.jpg",)  # of four records, one photo
     return (folder / "noise.html").read_text()
 
 
@@ -190,12 +191,13 @@ def test_what_the_page_shows(page):
 
 
 def test_the_sheet_can_leave_out_what_may_not_be_shown(root, tmp_path):
-    records = [make_record(root, "r", "coffee"), make_record(root, "s", "coffee", source="spaq")]
+    records = [make_record(root, "r", "coffee"), make_record(root, "s", "rocket", source="spaq")]
     build = write_build(tmp_path / "build", root, records)
-    found = noise_report(build, tmp_path, share=True)
+    found = noise_report(build, tmp_path, shown={"r"})
     page = (tmp_path / "noise.html").read_text()
     assert page.count("<img") == 1 and "s · spaq" not in page
-    assert found["audit"]["kept"]["record"] == 2  # the numbers are over all
+    assert found.photos == ("coffee.jpg",)
+    assert found.numbers["audit"]["kept"]["record"] == 2  # the numbers are over all
 
 
 def test_a_build_that_is_not_finished(root, tmp_path):

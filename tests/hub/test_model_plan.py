@@ -84,6 +84,37 @@ def test_a_checkpoint_with_a_card(run, bench, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "optimizer.pt", "optimizer.bin", "optimizer_1.bin", "scheduler.bin", "sampler.bin", "rng_state_0.pth",
+        "random_states_0.pkl", "dl_state_dict.bin", "checkpoint-5/scaler.pt", "trainer_state.json",
+        "global_step5/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt", "optimizer_0/__0_0.distcp",
+    ],
+)  # fmt: skip
+def test_files_of_the_trainer_stay(run, name):
+    folder = run()
+    place = folder / "final" / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"\x80\x04pickled")
+    plan = model_plan(folder, "me/x")
+    assert name not in contents(plan) and f"the trainer's own files stay here: {name}" in plan.notes
+
+
+@pytest.mark.parametrize(
+    "name",
+    # weights, or unknown
+    ["pytorch_model_fsdp.bin", "pytorch_model_fsdp_0/__0_0.distcp", "mp_rank_00_model_states.pt", "optimizer_best.pth"],
+)  # fmt: skip
+def test_pickled_files_that_may_be_weights_are_refused_and_do_not_stay(run, name):
+    folder = run()
+    place = folder / "final" / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"\x80\x04pickled")
+    with pytest.raises(GiqaError, match=f"{name}: expected weights as safetensors"):
+        model_plan(folder, "me/x")
+
+
+@pytest.mark.parametrize(
     "files, says",
     [
         (["pytorch_model.bin"], r"found pytorch_model.bin, which run code when they are opened"),
@@ -114,3 +145,12 @@ def test_a_token_in_the_recorded_command(run):
     (folder / "run.json").write_text(json.dumps(record))
     with pytest.raises(GiqaError, match="README.md: .* looks like an access token"):
         model_plan(folder, "me/x")
+
+
+@pytest.mark.parametrize("name", ["train.log", "run.sh", "LICENSE", "notes.ipynb", "cfg.toml", "x.csv"])
+def test_a_token_in_any_file_of_the_folder(run, name):
+    folder = run()
+    (folder / "final" / name).write_text("HF_TOKEN=hf_" + "a1" * 20)
+    with pytest.raises(GiqaError, match=f"^{name}: .* looks like an access token") as caught:
+        model_plan(folder, "me/x")
+    assert "a1a1" not in str(caught.value)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giqa_hf.errors import GiqaError
-from giqa_hf.hub.plan import PICKLED, UploadPlan, check_path, folder_files, human, planned, shown
+from giqa_hf.hub.contents import PICKLED
+from giqa_hf.hub.plan import UploadPlan, check_path, folder_files, human, planned, shown
 
 CARD = planned("README.md", "# x\n")
 
@@ -85,6 +86,10 @@ def test_pickled_files(ending):
         ("README.md", "hf_" + "x" * 34, True),
         ("a.json", "hf_hub_url and hf_short", False),  # names of functions are no tokens
         ("a.safetensors", "hf_" + "x" * 34, False),  # weights are not searched
+        ("train.log", "login with hf_" + "x" * 34, True),
+        ("run.sh", "HF_TOKEN=hf_" + "x" * 34, True),
+        ("LICENSE", "hf_" + "x" * 34, True),
+        ("notes.ipynb", '{"source": "hf_' + "x" * 34 + '"}', True),
     ],
 )
 def test_secrets(name, text, is_refused):
@@ -95,6 +100,29 @@ def test_secrets(name, text, is_refused):
     with pytest.raises(GiqaError, match="looks like an access token") as caught:
         plan(*files)
     assert "x" * 34 not in str(caught.value) and "a1B2" not in str(caught.value)
+
+
+def test_a_secret_at_the_end_of_a_large_file(tmp_path):
+    large = tmp_path / "train.log"
+    with large.open("wb") as file:
+        file.seek(60_000_000)  # a hole
+        file.write(b" hf_" + b"x" * 34)
+    with pytest.raises(GiqaError, match="train.log: .* looks like an access token"):
+        plan(CARD, planned("train.log", large))
+
+
+def test_a_pickle_under_another_name(tmp_path):
+    (tmp_path / "weights.msgpack").write_bytes(b"\x80\x04K\x01.")  # the number 1
+    with pytest.raises(GiqaError, match="weights.msgpack: .* found a pickled file"):
+        plan(CARD, planned("weights.msgpack", tmp_path / "weights.msgpack"))
+
+
+def test_a_file_that_went_away(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    gone = planned("a.json", tmp_path / "a.json")
+    (tmp_path / "a.json").unlink()
+    with pytest.raises(GiqaError, match="a.json: expected a file to send, found one that cannot be read"):
+        plan(CARD, gone)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +24,8 @@ from ..builders.giqa_160k.contamination import (
     same_photos,
 )
 from ..builders.giqa_160k.fingerprints import Fingerprint
-from ..builders.giqa_160k.licences import WHOLE, Terms, licence_lines
+from ..builders.giqa_160k.held import held_licence_lines, held_photos
+from ..builders.giqa_160k.licences import ANNOTATIONS, WHOLE
 from ..builders.giqa_160k.photo_sets import PHOTOS, Stored, photo_line, read_photo_set, require_folder
 from ..builders.giqa_160k.splits import assign_splits, group_photos
 from ..builders.giqa_160k.statistics import Tally, counted
@@ -33,7 +34,7 @@ from ..errors import GiqaError
 from ..files import atomic_write, write_json, write_text
 from ..schema import TASKS
 from .build_rows import BuildRow, BuildRows, fingerprint_all, photo_cell
-from .noise import noise_report
+from .noise import NOISE_HTML, noise_report
 from .rebuild import rebuild_commands
 from .shards import read_manifest
 
@@ -116,6 +117,7 @@ def build_dataset(
             image_id: Photo(image_id, stored.source, f.sha256, f.pixels_sha256, f.look)
             for image_id, (stored, f) in found.items()
         }
+        held = held_photos([(row.terms, row.image_id) for row in rows], photos)
         say(f"{counted(len(rows), 'row')} on {counted(len(photos), 'photo')}")
         groups = group_photos(photos, same_photos(list(photos.values()), settings.coarse_bits))
         reports = _guard(photos, against, settings, allow_overlap or leave_out_overlap, say)
@@ -130,14 +132,18 @@ def build_dataset(
                     "no question is left: Yes, No or What/Why/How are missing altogether; --no-balance keeps all"
                 )
         staying = [row for row in rows if row.key in kept]
-        tally, folders = _write_rows(source, stage, kept, splits, found, settings, shard_bytes, say)
+        empty = held if settings.publishable else frozenset[str]()
+        tally, folders = _write_rows(source, stage, kept, splits, found, empty, shard_bytes, say)
         lines = [
-            photo_line(stored, print_, row.terms.license, row.terms.publish)
+            photo_line(stored, print_, row.terms.license, ANNOTATIONS if row.image_id in held else WHOLE)
             for row in {row.image_id: row for row in staying}.values()
             for stored, print_ in (found[row.image_id],)
         ]
         with atomic_write(stage / PHOTOS) as file:
             file.writelines(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+        # The sheet shows photos: only those that are in the shards as well.
+        drawable = {row.key.rpartition("\0")[0] for row in staying if row.image_id not in empty}
+        noise = noise_report(build, stage, root=source.root, seed=settings.seed, shown=drawable)
         name = out.resolve().name
         overlap = "left out" if leave_out_overlap else "allowed" if allow_overlap else "refused"
         dataset = {
@@ -152,10 +158,9 @@ def build_dataset(
             "look_alikes": len(groups) - len(set(groups.values())),
             "overlap": overlap,
             "contamination": reports,
-            "licences": licence_lines((row.terms, row.image_id) for row in staying),
-            "noise": noise_report(
-                build, stage, root=source.root, seed=settings.seed, share=settings.publishable
-            ),
+            "licences": held_licence_lines(((row.terms, row.image_id) for row in staying), held),
+            "noise": noise.numbers,
+            "noise_page": {"sha256": _sha256(stage / NOISE_HTML), "photos": list(noise.photos)},
             "files": {
                 path.relative_to(stage).as_posix(): _sha256(path) for path in sorted(stage.rglob("*.parquet"))
             },
@@ -249,11 +254,11 @@ def _write_rows(
     kept: set[str],
     splits: Mapping[str, str],
     found: Mapping[str, tuple[Stored, Fingerprint]],
-    settings: ExportSettings,
+    empty: Container[str],
     shard_bytes: int,
     say: Callable[[str], None],
 ) -> tuple[Tally, dict[str, list[str]]]:
-    """Write the shards; the statistics of what was written, and which splits each task has."""
+    """Write the shards, photos in `empty` left out; the statistics of what was written, and the splits of each task."""
     tally = Tally()
     writers: dict[tuple[str, str], ShardWriter] = {}
     with ExitStack() as on_error:
@@ -270,7 +275,7 @@ def _write_rows(
             if row["image_id"] != photo_id:  # the rows of a record stand together
                 photo_id, photo = row["image_id"], None
                 # Of a photo that may not be passed on: datasets refuses a cell without bytes and path.
-                if not settings.publishable or Terms(row["source"], row["license"]).publish == WHOLE:
+                if photo_id not in empty:
                     photo = photo_cell(source, record, found[photo_id][1])
             writers[row["task"], split].write({**row, "image": photo})
             tally.add(row, split)

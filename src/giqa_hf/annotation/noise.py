@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,6 +104,15 @@ class _BoxTally:
         }
 
 
+class NoiseReport(NamedTuple):
+    """What was written."""
+
+    numbers: dict[str, Any]
+    """As in `noise.json`."""
+    photos: tuple[str, ...]
+    """Image ids of the photos that the sheet shows, sorted."""
+
+
 def noise_report(
     build: Path,
     out: Path,
@@ -111,8 +120,8 @@ def noise_report(
     root: Path | None = None,
     seed: int = 0,
     sheet: int = SHEET,
-    share: bool = False,
-) -> dict[str, Any]:
+    shown: Container[str] | None = None,
+) -> NoiseReport:
     """Write `noise.html` and `noise.json` of a finished build.
 
     Args:
@@ -121,15 +130,15 @@ def noise_report(
         root (`Path`, *optional*): of the photos; the manifest's, if not given.
         seed (`int`, *optional*, defaults to `0`): of the sheet: another seed, other records.
         sheet (`int`, *optional*, defaults to `50`): so many records to check by eye.
-        share (`bool`, *optional*, defaults to `False`): show only photos that may be published.
+        shown (container of `str`, *optional*): ids of the records that may be drawn; all that are in the build, if not
+            given. The numbers are over the whole build all the same.
 
     Returns:
-        `dict`: the numbers, as in `noise.json`.
+        `NoiseReport`
 
     Raises:
         `GiqaError`: when there is no finished build.
     """
-    from ..corpora.sources import may_publish_photo
     from .noise_page import noise_html
 
     manifest = read_manifest(build)
@@ -138,7 +147,7 @@ def noise_report(
     def drawn() -> Iterator[Record]:
         for record in read_build(build):
             tally.add(record)
-            if record.fate is None and (not share or may_publish_photo(record.source, record.license)):
+            if record.fate is None and (shown is None or record.record_id in shown):
                 yield record
 
     records = draw_sheet(drawn(), sheet, seed)
@@ -146,7 +155,7 @@ def noise_report(
     photos = Path(manifest["root"]) if root is None else root
     write_json(out / NOISE_JSON, numbers)
     write_text(out / NOISE_HTML, noise_html(numbers, records, photos, build, seed))
-    return numbers
+    return NoiseReport(numbers, tuple(sorted({record.image_id for record in records})))
 
 
 def draw_sheet(records: Iterable[Record], count: int, seed: int = 0) -> list[Record]:

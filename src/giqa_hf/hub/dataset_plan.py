@@ -14,20 +14,19 @@ from typing import Any
 
 from ..builders.giqa_160k.card import CONFIGS, LICENCE_FILE, licences_section, render_card
 from ..builders.giqa_160k.licences import gate_of, licence_text
-from ..builders.giqa_160k.photo_sets import PHOTOS, read_photo_lines
+from ..builders.giqa_160k.photo_sets import PHOTOS
 from ..builders.giqa_160k.statistics import counted
 from ..builders.giqa_160k.writing import DATASET
 from ..corpora.photos import PhotoFolder
 from ..errors import DataError, GiqaError
-from ..files import atomic_write
 from .croissant import CROISSANT, croissant_json, responsible_fields, responsible_fields_of_bench
 from .eval_files import EVAL, eval_yaml
-from .photo_lines import photo_lines
+from .listed_photos import held_of_list, list_to_send, photo_list
+from .noise_page import NOISE, NOISE_PAGE, PAGE_RECORD, why_page_stays
 from .plan import CARD, PlannedFile, UploadPlan, check_repo_id, folder_files, listed, planned
 from .previews import draw_previews
-from .withholding import Held, check_digests, shards_to_send
+from .withholding import Held, check_digests, row_terms, shards_to_send
 
-_NOISE_PAGE, _NOISE = "noise.html", "noise.json"
 _BENCH_CONFIG, _BENCH_SPLIT = "default", "test"
 _REPLACED = (".parquet",)
 
@@ -59,8 +58,13 @@ def dataset_plan(
     told = read_dataset(folder)
     check_digests(folder, told["files"])
     with _stage_beside(folder) as stage:
-        shards = shards_to_send(folder, told["files"], stage)
+        rows = row_terms(folder, told["files"])
+        photos = photo_list(folder, sorted(told["files"]), stage)
+        held_ids = held_of_list(folder, rows, photos)
+        shards = shards_to_send(folder, told["files"], stage, rows, held_ids)
         held = shards.held
+        page_stays = why_page_stays(folder, told, {image_id for _, image_id in rows} - held_ids)
+        page = (folder / NOISE_PAGE).is_file() and page_stays is None
         told = {
             **told,
             "files": {name: _sha256(path) for name, path in shards.paths.items()},
@@ -68,11 +72,11 @@ def dataset_plan(
             **({"publishable": True} if "agreement" in told else {}),
         }
         files = [planned(name, path) for name, path in shards.paths.items()]
-        photos = _photos(folder, told, stage, held)
-        files.append(planned(PHOTOS, photos))
+        files.append(planned(PHOTOS, list_to_send(photos, held_ids, stage)))
         previews = draw_previews(shards.paths)
         files += [planned(name, data) for name, data in previews.items()]
-        page = (folder / _NOISE_PAGE).is_file() and not held.with_photo
+        if not page:
+            told.pop(PAGE_RECORD, None)
         if "statistics" in told:
             told["settings"] = {**told["settings"], "publishable": True}
             files += _of_build(folder, told, repo_id, page, list(previews))
@@ -80,7 +84,7 @@ def dataset_plan(
             files += _of_bench(folder, told, repo_id, list(previews))
         files.append(planned(DATASET, _json(told)))
         files.append(planned(LICENCE_FILE, licence_text(told["licences"], repo_id.split("/")[1])))
-        notes = _notes(folder, told, held, {file.path_in_repo for file in files})
+        notes = _notes(folder, told, held, page_stays, {file.path_in_repo for file in files})
         yield UploadPlan(
             repo_id,
             "dataset",
@@ -152,9 +156,9 @@ def _of_build(
         ),
     ]
     if with_page:
-        files.append(planned(_NOISE_PAGE, folder / _NOISE_PAGE))
-    if (folder / _NOISE).is_file():
-        files.append(planned(_NOISE, folder / _NOISE))
+        files.append(planned(NOISE_PAGE, folder / NOISE_PAGE))
+    if (folder / NOISE).is_file():
+        files.append(planned(NOISE, folder / NOISE))
     return files
 
 
@@ -212,24 +216,9 @@ def bench_card(folder: Path, told: Mapping[str, Any], repo_id: str, previews: Se
     return f"---\n{data.to_yaml()}\n---\n{text}{shown}\n\n{licences_section(told['licences'], True, repo_id)}"
 
 
-def _photos(folder: Path, told: Mapping[str, Any], stage: Path, held: Held) -> Path:
-    """The list of photos with their hashes: that of the build, or one that is made of the rows."""
-    path = folder / PHOTOS
-    if not path.is_file():
-        path = stage / PHOTOS
-        with atomic_write(path) as file:
-            for line in photo_lines(folder, sorted(told["files"])):
-                file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-    known = read_photo_lines(path)
-    if lost := sorted(held.images - set(known)):
-        raise DataError(
-            f"{folder}: expected the hash of every photo that is left out in {PHOTOS}, found none for {len(lost):,} "
-            f"({listed(lost)}); nobody could put them back, so build the dataset again"
-        )
-    return path
-
-
-def _notes(folder: Path, told: Mapping[str, Any], held: Held, sent: Container[str]) -> list[str]:
+def _notes(
+    folder: Path, told: Mapping[str, Any], held: Held, page_stays: str | None, sent: Container[str]
+) -> list[str]:
     notes = []
     if held.rows:
         rows = sum(held.rows.values())
@@ -238,14 +227,17 @@ def _notes(folder: Path, told: Mapping[str, Any], held: Held, sent: Container[st
             "terms do not "
             f"let the photos be passed on: {held.told()}"
         )
-    if held.with_photo and (folder / _NOISE_PAGE).is_file():
+    if held.copies:
         notes.append(
-            f"{_NOISE_PAGE} stays here: its sheet shows such photos; build with --publishable to have one without"
+            f"{counted(len(held.copies), 'photo')} under open terms stay here too, because the same photo is in the "
+            f"dataset under terms that do not let it be passed on: {listed(sorted(held.copies), most=20)}"
         )
+    if page_stays is not None:
+        notes.append(f"{NOISE_PAGE} stays here: {page_stays}")
     if gate_of(told["licences"]):
         notes.append("readers have to accept the terms of the sources first (the repository will be gated)")
     names = (path.relative_to(folder).as_posix() for path in folder_files(folder))
-    if others := [name for name in names if name not in sent and name not in (_NOISE_PAGE, _NOISE)]:
+    if others := [name for name in names if name not in sent and name not in (NOISE_PAGE, NOISE)]:
         notes.append(f"not part of the dataset, and not sent: {listed(others)}")
     return notes
 

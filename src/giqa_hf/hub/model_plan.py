@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,22 @@ from ..benchmark.record import RECORD
 from ..errors import DataError, GiqaError
 from ..training.sft import FINAL
 from .bench_figures import BenchFigures, eval_results, read_bench
+from .contents import is_pickled_name
 from .eval_files import result_files
 from .model_card import MERGED, checkpoint_digests, figures_text, model_card
 from .plan import CARD, PlannedFile, UploadPlan, check_repo_id, folder_files, listed, planned
 
 _REPLACED = (".safetensors", ".safetensors.index.json", "adapter_config.json")
 # What trainers leave beside weights, pickled, for going on; nobody loads it from the Hub.
-_OF_THE_TRAINER = (
-    "training_args.bin",
-    "optimizer.pt",
-    "scheduler.pt",
-    "scaler.pt",
-    "rng_state.pth",
-    "trainer_state.json",
+# Weights are none of them: pickled ones are refused.
+_OF_THE_TRAINER = re.compile(
+    r"training_args\.bin|trainer_state\.json"  # transformers
+    r"|(optimizer|scheduler|sampler|dl_state_dict)(_\d+)?\.(bin|pt)|scaler\.pt"  # numbered: accelerate
+    r"|rng_state(_\d+)?\.pth"  # numbered: of each process
+    r"|(random_states|custom_checkpoint)_\d+\.pkl"  # accelerate
+    r"|\w+_optim_states\.pt"  # DeepSpeed
 )
+_OPTIMIZER_FOLDER = re.compile(r"optimizer(_\d+)?")  # FSDP, in pieces: .distcp
 
 
 def model_plan(
@@ -90,11 +93,7 @@ def _check_weights(folder: Path) -> None:
     if any(folder.glob("*.safetensors")):
         return
     found = sorted(path.name for path in folder.glob("*")) if folder.is_dir() else []
-    pickled = [
-        name
-        for name in found
-        if name.endswith((".bin", ".pt", ".pth", ".ckpt")) and name not in _OF_THE_TRAINER
-    ]
+    pickled = [name for name in found if is_pickled_name(name) and not _OF_THE_TRAINER.fullmatch(name)]
     raise DataError(
         f"{folder}: expected weights as safetensors, found "
         + (f"{listed(pickled)}, which run code when they are opened" if pickled else "none")
@@ -107,11 +106,17 @@ def _files(folder: Path) -> tuple[list[PlannedFile], list[str]]:
     files, skipped = [], []
     for path in folder_files(folder):
         name = path.relative_to(folder).as_posix()
-        if path.name in _OF_THE_TRAINER:
+        if _of_the_trainer(path):
             skipped.append(name)
         elif name != CARD:
             files.append(planned(name, path))
     return files, skipped
+
+
+def _of_the_trainer(path: Path) -> bool:
+    if path.suffix == ".distcp":
+        return _OPTIMIZER_FOLDER.fullmatch(path.parent.name) is not None
+    return _OF_THE_TRAINER.fullmatch(path.name) is not None
 
 
 def _own_card(folder: Path, benches: Sequence[BenchFigures]) -> str:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 from ..errors import GiqaError
+from .contents import holds_pickle, holds_token
 
 CARD = "README.md"
 RepoType = Literal["dataset", "model", "space"]
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
-# Formats that run code when they are opened.
-PICKLED = frozenset((".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pt2", ".pth"))
-_TOKEN = re.compile(rb"\bhf\\?_[A-Za-z0-9]{30,}")  # in a card's table, with the underscore escaped
-_TEXTS = frozenset((".html", ".jinja", ".json", ".jsonl", ".md", ".py", ".txt", ".yaml", ".yml"))
 
 
 class PlannedFile(NamedTuple):
@@ -71,8 +69,7 @@ class UploadPlan:
                     f"{file.path_in_repo}: expected each path once in {self.repo_id}, found it twice"
                 )
             seen.add(file.path_in_repo)
-            _refuse_pickled(file.path_in_repo)
-            _refuse_token(file)
+            _check_content(file)
         if CARD not in seen:
             raise GiqaError(
                 f"{self.repo_id}: expected a card, {CARD}, among the files, found none; write one"
@@ -229,21 +226,28 @@ def listed(names: Iterable[str], most: int = 5) -> str:
     return ", ".join(shown(name) for name in names[:most]) + more
 
 
-def _refuse_pickled(path: str) -> None:
-    if PurePosixPath(path).suffix.lower() in PICKLED:
+def _check_content(file: PlannedFile) -> None:
+    """What is sent is opened and read by others: nothing in it may run, and no token may go with it."""
+    try:
+        with _opened(file) as stream:
+            if holds_pickle(file.path_in_repo, stream):
+                raise GiqaError(
+                    f"{file.path_in_repo}: expected weights as safetensors, found a pickled file, which runs code when "
+                    "it is opened; save the model again with save_pretrained(folder), which writes safetensors, and "
+                    "remove this file"
+                )
+            stream.seek(0)
+            if holds_token(file.path_in_repo, stream):
+                raise GiqaError(
+                    f"{file.path_in_repo}: expected no secrets, found what looks like an access token of the Hub; "
+                    "remove it there, and revoke the token in your settings"
+                )
+    except OSError as error:
         raise GiqaError(
-            f"{path}: expected weights as safetensors, found a pickled file, which runs code when it is opened; "
-            "save the "
-            "model again with save_pretrained(folder), which writes safetensors, and remove this file"
-        )
+            f"{file.path_in_repo}: expected a file to send, found one that cannot be read ({error.strerror}); check "
+            "the folder"
+        ) from None
 
 
-def _refuse_token(file: PlannedFile) -> None:
-    """What is sent is read by others: a token in a recorded command or a note must not go with it."""
-    if PurePosixPath(file.path_in_repo).suffix.lower() not in _TEXTS or file.size > 50_000_000:
-        return
-    if _TOKEN.search(content_of(file)):
-        raise GiqaError(
-            f"{file.path_in_repo}: expected no secrets, found what looks like an access token of the Hub; remove it "
-            "there, and revoke the token in your settings"
-        )
+def _opened(file: PlannedFile) -> IO[bytes]:
+    return io.BytesIO(file.source) if isinstance(file.source, bytes) else file.source.open("rb")

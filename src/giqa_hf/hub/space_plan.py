@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from urllib.parse import urlsplit
 
 from .. import __version__
 from ..errors import DataError
@@ -10,6 +12,8 @@ from .plan import CARD, UploadPlan, check_repo_id, planned
 
 GRADIO = "6.31.0"
 """The release that the app and the metrics' pages were run with; a Space without one gets the newest."""
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/]\S*")
+_KEY = re.compile(r"[?&;#][^=&;#]*(auth|credential|key|passw|secret|sig|token)[^=&;#]*=", re.IGNORECASE)
 FROM_PYPI = (
     "its requirements.txt takes giqa-hf from PyPI; while it is not there, name its address with --package"
 )
@@ -104,10 +108,28 @@ def requirement(name: str, package: str | None) -> str:
         package (`str`, *optional*): address to install from; PyPI if not given.
 
     Raises:
-        `DataError`: for an address of more than one line or word.
+        `DataError`: for an address of more than one line or word, or with a name, password or key in it, which all
+            readers of the Space would see. What was given is not repeated: it may be a secret.
     """
     if package is None:
         return f"{name}>={__version__}\n"
-    if package != "".join(package.split()) or "://" not in package:
-        raise DataError(f"--package: expected an address such as git+https://..., got {package!r}")
+    if not _ADDRESS.fullmatch(package) or package.count("://") > 1:
+        raise DataError(
+            "--package: expected an address in one word, such as git+https://..., found another text; give an address"
+        )
+    if _holds_secret(package):
+        raise DataError(
+            "--package: expected an address that everybody can read, found one with a name, a password or a key in it, "
+            "which would stand in the Space's requirements.txt; give it without, and revoke what it holds if that was "
+            "shown anywhere"
+        )
     return f"{name} @ {package}\n"
+
+
+def _holds_secret(address: str) -> bool:
+    """Whether an address has user information (`user:password@host`), or a query with a key."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # its message would repeat the address
+        return True
+    return "@" in parts.netloc or bool(_KEY.search(address))

@@ -1,17 +1,18 @@
 """Shards without the photos that may not be published: such a row keeps its id, its terms and its annotations.
 
-The rows themselves are asked, not what `dataset.json` says of them.
+The rows themselves are asked, not what `dataset.json` says of them. A photo that one row holds back is held in all.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..builders.giqa_160k.licences import WHOLE, Terms, licence_lines
+from ..builders.giqa_160k.held import held_licence_lines
+from ..builders.giqa_160k.licences import WHOLE, Terms
 from ..errors import DataError
 from ..files import atomic_write
 
@@ -25,13 +26,16 @@ class Held(NamedTuple):
     """How many there are of each source and licence."""
     images: frozenset[str]
     """Image ids."""
+    copies: frozenset[str]
+    """Image ids of those whose own terms would let them go, in some row at least; the same photo is held elsewhere."""
     with_photo: int
     """Rows of them that have their photo in the folder."""
 
     def told(self) -> str:
         """Which rows, and why, in words."""
         named = (
-            f"{count:,} of source {terms.source!r} (licence {terms.license!r})"
+            f"{count:,} of source {terms.source!r} (licence {terms.license!r}"
+            + (", but the same photo is held under other terms)" if terms.publish == WHOLE else ")")
             for terms, count in sorted(self.rows.items())
         )
         return "; ".join(named)
@@ -73,7 +77,27 @@ def check_digests(folder: Path, files: Mapping[str, str]) -> None:
                 )
 
 
-def shards_to_send(folder: Path, names: Iterable[str], stage: Path) -> Shards:
+def row_terms(folder: Path, names: Iterable[str]) -> list[tuple[Terms, str]]:
+    """Terms and image id of every row.
+
+    Args:
+        folder (`Path`): the dataset.
+        names (iterable of `str`): its Parquet files.
+
+    Raises:
+        `DataError`: when a file is no Parquet file, or has no columns with the terms of its rows.
+    """
+    found: list[tuple[Terms, str]] = []
+    for name in sorted(names):
+        with _opened(folder / name) as file:
+            for group in range(file.num_row_groups):
+                found += _terms(file, group)
+    return found
+
+
+def shards_to_send(
+    folder: Path, names: Iterable[str], stage: Path, rows: Collection[tuple[Terms, str]], held: frozenset[str]
+) -> Shards:
     """The shards of a dataset, those with photos that may not be published written anew without them.
 
     The same shard gives the same bytes each time, so an upload that was interrupted goes on.
@@ -82,28 +106,18 @@ def shards_to_send(folder: Path, names: Iterable[str], stage: Path) -> Shards:
         folder (`Path`): the dataset.
         names (iterable of `str`): its Parquet files.
         stage (`Path`): where new shards go; memory is bounded by a row group.
-
-    Raises:
-        `DataError`: when a file is no Parquet file, or has no columns with the terms of its rows.
+        rows (collection of `(Terms, str)`): from `row_terms`.
+        held (`frozenset` of `str`): image ids, see `builders.giqa_160k.held.held_photos`.
     """
-    rows: Counter[Terms] = Counter()
-    images: set[str] = set()
-    of_rows: list[tuple[Terms, str]] = []
     paths: dict[str, Path] = {}
     with_photo = 0
     for name in sorted(names):
         paths[name] = folder / name
-        file = _opened(folder / name)
-        with file:
-            masks = []
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=list(TERMS_COLUMNS)).to_pylist()
-                terms = [Terms(row["source"] or "", row["license"] or "") for row in table]
-                mask = [one.publish != WHOLE for one in terms]
-                masks.append(mask)
-                of_rows += [(one, row["image_id"]) for one, row in zip(terms, table, strict=True)]
-                rows.update(one for one, is_held in zip(terms, mask, strict=True) if is_held)
-                images.update(row["image_id"] for row, is_held in zip(table, mask, strict=True) if is_held)
+        with _opened(folder / name) as file:
+            masks = [
+                [image_id in held for _, image_id in _terms(file, group)]
+                for group in range(file.num_row_groups)
+            ]
             if any(map(any, masks)):
                 emptied = _write_without(file, masks, stage / name)
                 with_photo += emptied
@@ -111,7 +125,19 @@ def shards_to_send(folder: Path, names: Iterable[str], stage: Path) -> Shards:
                     paths[name] = stage / name
                 else:
                     (stage / name).unlink()
-    return Shards(paths, Held(rows, frozenset(images), with_photo), licence_lines(of_rows))
+    held_rows = [(terms, image_id) for terms, image_id in rows if image_id in held]
+    told = Held(
+        Counter(terms for terms, _ in held_rows),
+        frozenset(image_id for _, image_id in held_rows),
+        frozenset(image_id for terms, image_id in held_rows if terms.publish == WHOLE),
+        with_photo,
+    )
+    return Shards(paths, told, held_licence_lines(rows, held))
+
+
+def _terms(file: Any, group: int) -> list[tuple[Terms, str]]:
+    rows = file.read_row_group(group, columns=list(TERMS_COLUMNS)).to_pylist()
+    return [(Terms(row["source"] or "", row["license"] or ""), row["image_id"]) for row in rows]
 
 
 def _write_without(file: Any, masks: Sequence[Sequence[bool]], path: Path) -> int:

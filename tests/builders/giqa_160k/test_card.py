@@ -62,7 +62,8 @@ def test_a_task_without_rows_has_no_configuration(dataset):
 
 
 def test_nothing_from_data_is_markup(dataset):
-    body = render_card(dataset, "my <set>").split("---\n", 2)[2]
+    body = render_card(dataset, "my <set>\n# x").split("---\n", 2)[2]
+    assert body.startswith("\n# my \\<set\\> \\# x\n")
     assert "<script>" not in body.replace("\\<script\\>", "") and "a\\|\\<script\\>" in body
     assert "| spaq | odd \\| \\<i\\> | 1 | 1 | ids and annotations only | Smartphone photos. |" in body
 

@@ -103,7 +103,7 @@ def _intro(dataset: Mapping[str, Any], name: str, repo_id: str | None) -> str:
         else f'rows = load_dataset("giqa-160k", data_dir={json.dumps(name, ensure_ascii=False)})  # this folder\'s path'
     )
     first = "" if repo_id else "import giqa_hf\n"
-    return f"""# {name}
+    return f"""# {cell(name)}
 
 {counted(total["total"], "row")} on {counted(total["images"], "photo")}: descriptions of image quality
 with boxes (GIQA-DES), and questions with answers about it (GIQA-VQA), in the form of
