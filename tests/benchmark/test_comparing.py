@@ -295,3 +295,17 @@ def test_scores_hold_what_they_depend_on(runs):
         == 8
     )
     assert scores["software"]["giqa_hf"] and scores["matched"]["matched"] == 8
+
+
+def test_scores_of_an_earlier_version_are_marked(runs, tmp_path):
+    import shutil
+
+    old = shutil.copytree(runs["words"], tmp_path / "old")
+    scores = json.loads((old / SCORES).read_text())
+    del scores["answers"]["only_thoughts"]
+    scores["signature"] = scores["signature"].replace("|version:3|", "|version:2|")
+    (old / SCORES).write_text(json.dumps(scores))
+    comparison = compare_runs([runs["true"], runs["words"], old])
+    assert next(iter(comparison.notes.values())) == "version 2 where the others have 3"
+    assert "old: 8 of 8; judge lexical" in compare_text(comparison)
+    assert "only thoughts" in compare_html(comparison)

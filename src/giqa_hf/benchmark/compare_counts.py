@@ -41,7 +41,7 @@ def answers_table(runs: Sequence[Entry]) -> str:
             answers["rows"],
             answers["with_words"],
             answers["empty"],
-            answers["only_thoughts"],
+            answers.get("only_thoughts", 0),  # scored before version 3: they were read
             _with_reasons(answers["failures"]),
             answers["cut_off"],
             f"{counts['vqa']['yes_no_malformed']} of {counts['vqa']['yes_no']}",

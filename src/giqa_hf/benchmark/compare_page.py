@@ -59,7 +59,7 @@ def compare_html(comparison: Comparison, differences: Sequence[RunDifference] = 
     ]
     if differences:
         problems = "".join(
-            f"<p>{safe(one.name)}: {safe(note)}</p>"
+            f'<p class="source">{safe(one.name)}: {safe(note)}</p>'
             for one in differences
             for note in (one.problem, one.otherwise)
             if note

@@ -81,7 +81,7 @@ def _answer_lines(runs: Sequence[Entry]) -> list[str]:
     for run in runs:
         scores = run.scores or {}
         told, judge = scores["answers"], scores["settings"]["judge"]
-        lacking = {"empty": told["empty"], "only thoughts": told["only_thoughts"], **told["failures"]}
+        lacking = {"empty": told["empty"], "only thoughts": told.get("only_thoughts", 0), **told["failures"]}
         why = ", ".join(f"{count} {name}" for name, count in lacking.items() if count)
         cut = f", {told['cut_off']} cut off" if told["cut_off"] else ""
         marked = "no judge" if judge is None else f"judge {judge}"
