@@ -1,6 +1,6 @@
-"""What a model says behind its thoughts: some write those first, between `<think>` and `</think>`.
+"""What a model says beside its thoughts: some think aloud first, between `<think>` and `</think>`.
 
-Whoever reads a model's answer, for its boxes, its words or its mark, reads what stands behind them: a box that was
+Whoever reads a model's answer, for its boxes, its words or its mark, reads what is left without them: a box that was
 thought of is no box of the answer.
 """
 
@@ -9,23 +9,27 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_BEGIN = re.compile(r"\s*<think(?:ing)?>", re.IGNORECASE)
-_END = re.compile(r".*</think(?:ing)?>\s*", re.DOTALL | re.IGNORECASE)
+# As Qwen and DeepSeek, Mistral, Kimi, and models tuned on open reasoning data write them.
+_TAG = re.compile(
+    r"<(?P<a>/?)(?i:think(?:ing)?|thoughts?|reasoning)\s*+>"
+    r"|\[(?P<b>/?)THINK\]|\u25c1(?P<c>/?)think\u25b7|<\|(?P<d>begin|end)_of_thought\|>"
+)
 
 
 class Spoken(NamedTuple):
     """An answer without thoughts."""
 
     text: str
-    """What stands behind them; the whole text where there are none."""
+    """What is left; the whole text where there are none."""
     only_thoughts: bool
-    """Whether there are thoughts and nothing behind them, as in an answer that was cut off."""
+    """Whether there are thoughts and nothing beside them, as in an answer that was cut off."""
 
 
 def spoken(text: str) -> Spoken:
     r"""The part of a model's answer that it says.
 
-    Thoughts end at the last closing tag. The opening one may be missing: chat templates write it as part of the prompt.
+    Left out is what stands between tags, what stands before a closing tag without an opening one (chat templates write
+    that as part of the prompt), and what stands behind an opening tag that nothing closes.
 
     Example:
 
@@ -36,9 +40,20 @@ def spoken(text: str) -> Spoken:
     Spoken(text='', only_thoughts=True)
     ```
     """
-    if "</" in text and (end := _END.match(text)):
-        said = text[end.end() :]
-        return Spoken(said, only_thoughts=not said)
-    if _BEGIN.match(text):
-        return Spoken("", only_thoughts=True)
-    return Spoken(text, only_thoughts=False)
+    said: list[str] = []
+    start, thinking, any_tag = 0, False, False
+    for tag in _TAG.finditer(text):
+        any_tag = True
+        if "/" in tag.group("a", "b", "c") or tag["d"] == "end":
+            if not thinking:
+                said.clear()
+            start, thinking = tag.end(), False
+        elif not thinking:
+            said.append(text[start : tag.start()])
+            thinking = True
+    if not any_tag:
+        return Spoken(text, only_thoughts=False)
+    if not thinking:
+        said.append(text[start:])
+    left = " ".join(part for part in said if part.strip()).lstrip()
+    return Spoken(left, only_thoughts=not left)

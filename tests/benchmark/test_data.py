@@ -95,3 +95,15 @@ def test_what_cannot_be_asked(tmp_path, bench):
 
 def test_the_only_split_need_not_be_named(tmp_path):
     assert load_bench_data(str(folder_of(tmp_path / "d", bench_rows(), "validation"))).split == "validation"
+
+
+def test_photos_that_were_not_published(tmp_path):
+    rows = bench_rows()
+    for row in rows[4:]:
+        row["image"] = None
+    datasets.Dataset.from_list(rows, features=features()).to_parquet(tmp_path / "test-00000-of-00001.parquet")
+    with pytest.raises(
+        DataError, match=r"found none in 4 of 8 rows \(the first: row 4\); .* `giqa dataset join`"
+    ):
+        load_bench_data(str(tmp_path))
+    assert len(load_bench_data(str(tmp_path), limit=4).rows) == 4

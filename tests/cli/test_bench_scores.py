@@ -52,7 +52,7 @@ def test_a_photo_that_is_not_there_is_told(lists, capsys):
     keys = ("--image-key", "p", "--score-key", "s", "--limit", 3)
     assert giqa(family("tiny"), "--labels", labels, *keys, "--out", lists / "run") == 0
     said = capsys.readouterr().out
-    assert "list: 1 photos without a score (the first: 2.png, photo missing" in said and "2 of 3" in said
+    assert "list: 1 photo without a score (the first: 2.png, photo missing" in said and "2 of 3" in said
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import giqa_hf  # noqa: F401  # makes "giqa_bench" known
 from giqa_hf.cli.main import main
 from tests.hub.conftest import TOKEN
 from tests.hub.small_dataset import HELD, small_dataset
+from tests.hub_server.server import Fault
 from tests.make_tiny_checkpoint import tiny_checkpoint
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -79,6 +80,33 @@ def test_a_model(hub, tmp_path):
     assert found["equal"] is True and found["norm"] > 0 and found["shape"][0] == 1
     shown = hub.files("model", "me/giqa-tiny")
     assert shown == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_model_that_cannot_be_had_says_why(hub, tmp_path):
+    folder = tmp_path / "giqa-tiny"
+    folder.mkdir()
+    for path in tiny_checkpoint().iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n\n# Random weights\n")
+    assert main(["publish", "model", str(folder), "--to", "me/giqa-tiny", "--yes", "--public"]) == 0
+    hub.repo("model", "me/giqa-tiny").gated = "auto"
+    hub.add_user("hf_reader", "reader")
+    asked = {"repo_id": "me/giqa-tiny", "local": str(folder)}
+    said = pull(hub, tmp_path / "a", "model", token="hf_reader", **asked)
+    assert (
+        "me/giqa-tiny: expected a repository whose terms you have agreed to, found a gated one; agree" in said
+    )
+    said = pull(hub, tmp_path / "b", "model", token=None, **asked)
+    assert "agree on its page on the Hub, log in with  hf auth login, then run again" in said
+    said = pull(hub, tmp_path / "c", "model", token="hf_nobody", **asked)
+    assert "me/giqa-tiny: the Hub does not accept the access token" in said
+    hub.repo("model", "me/giqa-tiny").gated = None
+    hub.faults = [
+        Fault("GET", "/api/models", times=1000, status=503),
+        Fault("HEAD", ".", times=1000, status=503),
+    ]
+    said = pull(hub, tmp_path / "d", "model", **asked)
+    assert "me/giqa-tiny: expected the Hub to answer, found it busy (HTTP 503); run again later" in said
 
 
 def test_the_metric(hub, tmp_path):

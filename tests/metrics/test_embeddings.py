@@ -141,6 +141,20 @@ def test_other_poolings_need_sentence_transformers(copy, pooling, modules, messa
         EmbeddingSimilarity(str(copy))(PRED, TRUE)
 
 
+def test_the_pooling_is_where_the_modules_say(copy, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    write_modules(copy, {"pooling_mode_cls_token": True}, ["Transformer", "Pooling"])
+    (copy / "1_Pooling").rename(copy / "pool")
+    with pytest.raises(
+        GiqaError, match="expected 1_Pooling/config.json, which modules.json names, found none"
+    ):
+        EmbeddingSimilarity(str(copy))(PRED, TRUE)
+    modules = (copy / "modules.json").read_text()
+    (copy / "modules.json").write_text(modules.replace("1_Pooling", "pool"))
+    with pytest.raises(GiqaError, match="found pooling_mode_cls_token in pool/config.json"):
+        EmbeddingSimilarity(str(copy))(PRED, TRUE)
+
+
 def test_pickled_parts_are_refused(copy):
     write_modules(copy, {"pooling_mode_mean_tokens": True}, ["Transformer", "Pooling", "Dense"])
     (copy / "2_Dense" / "model.safetensors").rename(copy / "2_Dense" / "pytorch_model.bin")

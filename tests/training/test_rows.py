@@ -59,7 +59,10 @@ def test_rows_without_pictures(tmp_path, rows):
         load_rows(write(rows.remove_columns("image"), tmp_path / "none"))
     some = [{**row, "image": None if n in (3, 5) else row["image"]} for n, row in enumerate(rows.to_list())]
     broken = datasets.Dataset.from_list(some, features=rows.features)
-    with pytest.raises(DataError, match=r"found none in 2 of 40 rows \(the first: row 3\)"):
+    with pytest.raises(
+        DataError,
+        match=r"found none in 2 of 40 rows \(the first: row 3\); of a dataset .* `giqa dataset join`",
+    ):
         load_rows(write(broken, tmp_path / "some"))
 
 

@@ -129,21 +129,47 @@ def _hint(name: str) -> str:
 
 
 def _downloaded(repo_id: str, revision: str | None) -> str:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub import get_token, snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     try:
         folder: str = snapshot_download(
             repo_id, revision=revision, allow_patterns=_WANTED, ignore_patterns=_UNWANTED
         )
-    except LocalEntryNotFoundError:
+    except LocalEntryNotFoundError as error:
+        if (status := _status(error.__cause__)) is not None:
+            raise GiqaError(
+                f"{repo_id}: expected the Hub to answer, found it busy (HTTP {status}); run again later"
+            ) from None
         raise GiqaError(
             f"{repo_id}: expected a folder of that name, or a repository in the Hub's cache, found neither, and the "
             f"Hub cannot be reached; check the path or the network{_hint(repo_id)}"
         ) from None
+    except GatedRepoError:
+        login = "" if get_token() else ", log in with  hf auth login"
+        raise GiqaError(
+            f"{repo_id}: expected a repository whose terms you have agreed to, found a gated one; agree on its page on "
+            f"the Hub{login}, then run again"
+        ) from None
     except HfHubHTTPError as error:
+        if _status(error) == 401 and get_token() and not isinstance(error, RepositoryNotFoundError):
+            raise GiqaError(
+                f"{repo_id}: the Hub does not accept the access token; run  hf auth login --force  or mend HF_TOKEN, "
+                "then run again"
+            ) from None
         raise GiqaError(
             f"{repo_id}: expected a folder of that name, or a repository on the Hub that you may read, found neither "
             f"({first_line(error)}); check the name, or log in with  hf auth login"
         ) from None
     return folder
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status behind an error of the Hub's client; `None` where nothing answered."""
+    response = getattr(error, "response", None)
+    return None if response is None else int(response.status_code)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ..builders.published import MADE_HERE as SYNTH
@@ -116,6 +117,7 @@ def load_bench_data(name: str, split: str | None = None, limit: int | None = Non
             f"{name}: expected rows of giqa_hf.schema with a column image, found {', '.join(found.column_names)}; give "
             "another dataset"
         )
+    check_photos(name, found)
     photos = found.cast_column("image", datasets.Image(decode=False))["image"]
     rows = found.remove_columns("image").to_list()
     if not rows:
@@ -123,6 +125,37 @@ def load_bench_data(name: str, split: str | None = None, limit: int | None = Non
     for number, row in enumerate(rows):
         validate_row(row, f"row {number} of {name}")
     return BenchData(name, str(found.split), rows, photos)
+
+
+def check_photos(name: str, rows: Any) -> None:
+    """See that every row has a photo; datasets are published without those that may not be passed on.
+
+    Args:
+        name (`str`): of the data, for the message.
+        rows (`datasets.Dataset`): with a column image.
+
+    Raises:
+        `DataError`: with how many have none.
+    """
+    import datasets
+
+    stored = (
+        rows.select_columns(["image"]).with_format("arrow").cast_column("image", datasets.Image(decode=False))
+    )
+    empty: list[int] = []
+    start = 0
+    for batch in stored.iter(batch_size=1000):
+        column = batch["image"].combine_chunks()
+        parts = (column.field("bytes").is_valid(), column.field("path").is_valid())
+        there = np.logical_or(*(np.asarray(part) for part in parts)) & np.asarray(column.is_valid())
+        empty += (start + np.flatnonzero(~there)).tolist()
+        start += len(there)
+    if empty:
+        raise DataError(
+            f"{name}: expected a picture in every row, found none in {len(empty)} of {len(rows)} rows (the first: row "
+            f"{empty[0]}); of a dataset that was published without them put your own copies back with "
+            "`giqa dataset join`, else build the data again"
+        )
 
 
 def row_ids(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -203,6 +236,10 @@ def open_split(name: str, split: str | None, limit: int | None = None) -> Any:
 
 def _unusable(name: str, error: BaseException) -> DataError:
     words = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    if "gated dataset" in words:  # its name is right
+        return DataError(
+            f"{name}: expected a dataset that you may read, found that its terms must be agreed to ({words})"
+        )
     return DataError(
         f"{name}: expected {BENCH}, {SYNTH}, the folder of a dataset or the name of one on the Hub, found none that "
         f"can be opened ({words}); check the name"

@@ -26,6 +26,7 @@ from ..frames import Frame
 from ..grounded_text import GroundedText
 from ..metrics.grounding_miou.compute import MiouSums
 from ..schema import grounded_of
+from ..thoughts import spoken
 from .hypotheses import (
     ANY_SIZES,
     CELLS,
@@ -121,6 +122,7 @@ def diagnose(
     Raises:
         `DataError`: when the processor's frame is not known.
     """
+    answers = [spoken(text).text for text in answers]  # as the metrics read them
     findings = []
     in_form = {
         form: [i for i, text in enumerate(answers) if mark.search(text)] for form, mark in MARKS.items()

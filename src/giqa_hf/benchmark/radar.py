@@ -30,7 +30,7 @@ STYLE = """
 .radar-legend li { display: flex; gap: .5rem; align-items: center; break-inside: avoid; }
 .radar-legend svg { flex: none; width: 34px; height: 10px; }
 @media (max-width: 40rem) {
-  .radar { overflow: visible; } .radar text { font-size: 19px; } .radar .end { font-size: 17px; }
+  .radar { overflow: visible; } .radar text { font-size: 17px; } .radar .end { font-size: 16px; }
 }
 """
 

@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> None:
     """Scores, then the table."""
     from ..benchmark.score_runs import PROTOCOLS as BY_NAME
     from ..benchmark.score_runs import ScoreSet, score_sets, scores_text
+    from ..builders.giqa_160k.statistics import counted
     from ..metrics.score_correlation.labels import read_score_labels
     from ..quickstart import quiet
 
@@ -84,5 +85,6 @@ def run(args: argparse.Namespace) -> None:
     for name, one in result["sets"].items():
         if one["unreadable"]:
             image, why = next(iter(one["unreadable"].items()))
-            print(f"{name}: {len(one['unreadable'])} photos without a score (the first: {image}, {why})")
+            photos = counted(len(one["unreadable"]), "photo")
+            print(f"{name}: {photos} without a score (the first: {image}, {why})")
     print(f"scores: {out / 'scores.json'}")

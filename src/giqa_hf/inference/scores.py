@@ -21,7 +21,7 @@ from ..boxes import Boxes
 from ..formats import placed
 from ..thoughts import spoken
 
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _LEADING = re.compile("[1-9]")
 MOST_TOKENS = 1024
 """Of an answer that is scored: the work grows with their square, and what is longer is a model that goes round."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..benchmark.data import open_split
+from ..benchmark.data import check_photos, open_split
 from ..errors import DataError, ImageError
 from ..images import image_size
 
@@ -97,8 +97,6 @@ def _enough(names: list[str], images: list[str], count: int) -> set[str]:
 
 
 def _check_pictures(name: str, rows: Any) -> None:
-    import datasets
-
     if "image" not in rows.column_names:
         raise DataError(
             f"{name}: expected rows of giqa_hf.schema with a column image, found {', '.join(rows.column_names)}; give "
@@ -106,27 +104,8 @@ def _check_pictures(name: str, rows: Any) -> None:
         )
     if not len(rows):
         raise DataError(f"{name}: expected at least one row, found none; give another dataset or split")
-    stored = (
-        rows.select_columns(["image"]).with_format("arrow").cast_column("image", datasets.Image(decode=False))
-    )
-    empty = 0
-    first = None
-    start = 0
-    for batch in stored.iter(batch_size=1000):
-        column = batch["image"].combine_chunks()
-        parts = (column.field("bytes").is_valid(), column.field("path").is_valid())
-        there = np.logical_or(*(np.asarray(part) for part in parts)) & np.asarray(column.is_valid())
-        if not there.all():
-            first = start + int(np.flatnonzero(~there)[0]) if first is None else first
-            empty += int((~there).sum())
-        start += len(there)
-    if not empty:
-        _check_headers(name, rows)
-    else:
-        raise DataError(
-            f"{name}: expected a picture in every row, found none in {empty} of {len(rows)} rows (the first: row "
-            f"{first}); build the data again"
-        )
+    check_photos(name, rows)
+    _check_headers(name, rows)
 
 
 def _check_headers(name: str, rows: Any) -> None:

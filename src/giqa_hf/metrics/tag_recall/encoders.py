@@ -154,8 +154,14 @@ def _other_head(model: str, place: str, revision: str | None) -> str | None:
             )
     if others:
         return f"{', '.join(others)} in modules.json"
-    pooling = read("1_Pooling/config.json")
+    place_of_pooling = parts["Pooling"].get("path") if "Pooling" in parts else "1_Pooling"
+    pooling = read(f"{place_of_pooling}/config.json")
     if pooling is None:
+        if "Pooling" in parts:
+            raise GiqaError(
+                f"{model}: expected {place_of_pooling}/config.json, which modules.json names, found none; download it "
+                "whole, or choose another model"
+            )
         return None
     chosen = sorted(
         name for name, value in pooling.items() if name.startswith("pooling_mode_") and value is True
@@ -163,4 +169,4 @@ def _other_head(model: str, place: str, revision: str | None) -> str | None:
     mode = pooling.get("pooling_mode")  # as newer versions write it
     if mode == "mean" or (mode is None and chosen == ["pooling_mode_mean_tokens"]):
         return None
-    return f"{mode or ', '.join(chosen)} in 1_Pooling/config.json"
+    return f"{mode or ', '.join(chosen)} in {place_of_pooling}/config.json"
