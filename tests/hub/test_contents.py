@@ -7,11 +7,14 @@ import gzip
 import io
 import lzma
 import pickle
+import re
 import zipfile
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from giqa_hf.hub.contents import holds_pickle, holds_token
@@ -111,6 +114,48 @@ def test_tokens_at_the_ends_of_pieces(offset):
     for before, expected in ((b" ", True), (b"x", offset == 0)):  # "xhf_..." is another word
         data = before * offset + TOKEN + b" " * 400
         assert holds_token("run.sh", io.BytesIO(data)) is expected
+
+
+TEXT = TOKEN.decode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (TEXT, True),
+        ("export TOKEN_" + TEXT, True),  # an underscore ends no word, and still it is a token
+        ("| hf\\_" + TEXT[3:] + " |", True),  # as a card's table has it
+        ("hf_x hf_hub_download hf_" + TEXT, True),  # beginnings without a token, before one
+        ("\u4e68\u7241" + TEXT, True),  # in UTF-16 their bytes look like letters
+        ("\u00e9" + TEXT, True),
+        ("\ufeff" + TEXT, True),  # the mark of the byte order
+        (TEXT[:33], True),  # 30 letters and digits
+        (TEXT[:32], False),
+        ("x" + TEXT, False),  # another word
+        ("7hf\\_" + TEXT[3:], False),
+        ("hf_" + "a_" * 40, False),
+        ("from huggingface_hub import hf_hub_download", False),
+    ],
+)
+def test_tokens_in_texts(text, expected, encoding):
+    assert holds_token("notes.txt", io.BytesIO(text.encode(encoding))) is expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("shift", [-300, -256, -140, -3, 0, 1, 5])
+def test_wide_tokens_at_the_ends_of_pieces(encoding, shift):
+    width = len("x".encode(encoding))
+    for before, expected in ((" ", True), ("x", False)):
+        text = before * (2**20 // width + shift) + TEXT + " " * 400
+        assert holds_token("notes.txt", io.BytesIO(text.encode(encoding))) is expected
+
+
+@given(st.text("hf_\\ a0\0", max_size=12), st.integers(28, 32), st.text("_ a\0", max_size=3))
+def test_the_search_finds_what_the_pattern_would(before, letters, after):
+    data = (before + "b" * letters + after).encode()
+    found = re.search(rb"(?<![A-Za-z0-9])hf\\?_[A-Za-z0-9]{30}", data) is not None
+    assert holds_token("notes.txt", io.BytesIO(data)) is found
 
 
 @pytest.mark.parametrize("name", ["a.safetensors", "train-0.parquet", "photo.JPG"])

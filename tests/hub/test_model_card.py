@@ -86,12 +86,12 @@ def run(tmp_path):
 def bench(tmp_path):
     """Function: the folder of a scored benchmark run of a checkpoint."""
 
-    def make(model, backend="transformers", scored=True, **scores):
-        folder = tmp_path / "bench"
+    def make(model, backend="transformers", scored=True, name="bench", rows_sha256="ef" * 32, **scores):
+        folder = tmp_path / name
         folder.mkdir()
         run = {
             "model": model, "backend": {"name": backend},
-            "data": {"name": "/data/giqa-bench", "split": "test", "rows": 250, "rows_sha256": "ef" * 32},
+            "data": {"name": "/data/giqa-bench", "split": "test", "rows": 250, "rows_sha256": rows_sha256},
         }  # fmt: skip
         (folder / "run.json").write_text(json.dumps({"made_by": "giqa bench", "run": run, "sessions": []}))
         found = {

@@ -6,13 +6,14 @@ import json
 
 import pytest
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import HfApi, ModelCard
 from huggingface_hub._eval_results import parse_eval_result_entries
 
 from giqa_hf.backbones import checkpoint_identity
-from giqa_hf.errors import GiqaError
+from giqa_hf.errors import DataError, GiqaError
 from giqa_hf.hub.model_plan import model_plan
 from giqa_hf.hub.plan import content_of
+from giqa_hf.hub.upload import look_up, upload
 from tests.hub.test_model_card import bench, run  # fixtures
 
 __all__ = ["bench", "run"]
@@ -56,6 +57,89 @@ def test_results_need_the_name_of_the_benchmark(run, bench):
     assert not any("eval_results/" in path for path in contents(plan))
     assert any("--bench-dataset" in note for note in plan.notes)
     assert any("no benchmark run was given" in note for note in model_plan(folder, "me/x").notes)
+
+
+BENCH = "me/giqa-bench"
+OURS = [
+    f".eval_results/me--giqa-bench-giqa_bench_{figure}.yaml"
+    for figure in ("des_miou", "des_llm_score_lexical")
+]
+
+
+def test_an_update_takes_away_the_results_of_the_old_weights_and_no_others(run, bench, hub):
+    def send(plan):
+        return upload(plan, look_up(plan, update=True, say=list), say=list)
+
+    folder = run()
+    runs = [bench(checkpoint_identity(str(folder / "final")))]
+    send(model_plan(folder, "me/x", bench_runs=runs, bench_dataset=BENCH))
+    by_hand = [
+        ".eval_results/somebody-else.yaml",
+        "notes/mine.yaml",
+        "config.yaml",
+        ".eval_results/me--b-other.yaml",
+    ]
+    for path in by_hand:
+        HfApi().upload_file(path_or_fileobj=b"- {}\n", path_in_repo=path, repo_id="me/x")
+    again = send(model_plan(folder, "me/x", bench_runs=runs, bench_dataset=BENCH))
+    assert again.removed == ()
+    # another benchmark: those of the first are of the old weights
+    moved = send(model_plan(folder, "me/x", bench_runs=runs, bench_dataset="me/b"))
+    assert sorted(moved.removed) == sorted(OURS)
+    left = send(model_plan(folder, "me/x"))
+    assert sorted(left.removed) == sorted(path.replace("me--giqa-bench", "me--b") for path in OURS)
+    assert {path for path in hub.files("model", "me/x") if path.endswith(".yaml")} == set(by_hand)
+
+
+LEXICAL = {"DES mIoU": 0.5, "DES LLM-Score[lexical]": 63.0}
+JUDGED = {"DES LLM-Score[llm]": 70.0, "VQA mIoU": None}
+
+
+@pytest.mark.parametrize(
+    "second, says",
+    [
+        ({"figures": JUDGED}, None),
+        # a value that is not available is no second value
+        ({"figures": JUDGED | {"DES mIoU": None}}, None),
+        # the later one would have been written over the first
+        (
+            {"figures": JUDGED | {"DES mIoU": 0.6}},
+            r"expected each figure from one run, found DES mIoU in \S+/bench and in \S+/second; give one of the two",
+        ),
+        # other rows are another benchmark, or a part of it
+        (
+            {"figures": JUDGED, "rows_sha256": "cd" * 32},
+            r"found those of \S+/bench \(giqa-bench, SHA-256 efefefefefef\) and of \S+/second \(giqa-bench, SHA-256 cd",
+        ),
+    ],
+)
+def test_several_runs(run, bench, second, says):
+    folder = run()
+    identity = checkpoint_identity(str(folder / "final"))
+    runs = [bench(identity, figures=LEXICAL), bench(identity, name="second", **second)]
+    # without the benchmark's name all of them go into the card
+    assert len(ModelCard(model_plan(folder, "me/x", bench_runs=runs).card).data.eval_results) >= 3
+    if says is not None:
+        with pytest.raises(DataError, match=says):
+            model_plan(folder, "me/x", bench_runs=runs, bench_dataset=BENCH)
+        return
+    files = contents(model_plan(folder, "me/x", bench_runs=runs, bench_dataset=BENCH))
+    assert {path for path in files if path.startswith(".eval_results/")} == {
+        *OURS, ".eval_results/me--giqa-bench-giqa_bench_des_llm_score_llm.yaml"
+    }  # fmt: skip
+
+
+def test_predictions_from_elsewhere_have_no_results(run, bench):
+    folder = run()
+    own = bench(checkpoint_identity(str(folder / "final")))
+    # the same figures of other rows, which is no matter: they are not filed
+    foreign = bench({"name": "answers"}, backend="predictions", name="foreign", rows_sha256="cd" * 32)
+    plan = model_plan(folder, "me/x", bench_runs=[foreign], bench_dataset=BENCH)
+    assert not any(path.startswith(".eval_results/") for path in contents(plan))
+    assert any(f"{foreign}: its record does not say of which checkpoint it is" in note for note in plan.notes)
+    plan = model_plan(folder, "me/x", bench_runs=[foreign, own], bench_dataset=BENCH)
+    assert {path for path in contents(plan) if path.startswith(".eval_results/")} == set(OURS)
+    assert sum("does not say of which checkpoint" in note for note in plan.notes) == 1
 
 
 def test_an_adapter_and_its_merged_weights(run):

@@ -192,6 +192,25 @@ def test_an_existing_repository(hub):
     assert hub.sent("PUT", "upload") == []  # the Hub had that content
 
 
+@pytest.mark.parametrize(
+    "path, goes",
+    [
+        ("results/me--b-x_1.yaml", True),
+        ("results/notes.yaml", False),
+        ("results/me--b-x_1.yaml.txt", False),
+        ("results/old/me--b-x_1.yaml", False),  # a star does not go past a slash
+        ("old/results/me--b-x_1.yaml", False),
+        ("results/you--b-x_2.yaml", False),  # the plan sends it anew
+    ],
+)
+def test_files_that_are_replaced_by_pattern(hub, path, goes):
+    send(plan_of(planned(path, b"old")))
+    plan = plan_of(planned("results/you--b-x_2.yaml", b"new"), replaced_patterns=("results/*--*-x_*.yaml",))
+    done = send(plan, update=True)
+    assert done.removed == ((path,) if goes else ())
+    assert (path in hub.files("model", "me/x")) is not goes
+
+
 def test_a_public_repository_is_not_filled_by_accident(hub):
     send(plan_of(private=False))
     with pytest.raises(GiqaError, match="expected a private model, found a public one .* add --public"):

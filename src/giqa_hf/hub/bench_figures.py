@@ -32,6 +32,8 @@ class BenchFigures(NamedTuple):
     signature: str
     is_of_it: bool
     """Whether the run says that it is of this checkpoint; one of predictions from elsewhere cannot."""
+    folder: Path
+    """Of the run."""
     date: str | None = None
     """When it was last started, in ISO 8601."""
 
@@ -73,6 +75,7 @@ def read_bench(folder: Path, checkpoints: Sequence[str]) -> BenchFigures:
         dict(scores.get("intervals") or {}),
         signature,
         is_of_it,
+        folder,
         _started(record),
     )
 

@@ -24,8 +24,17 @@ PICKLED = frozenset(
 _NOT_SEARCHED = frozenset(
     (".safetensors", ".parquet", ".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 )
-_TOKEN = re.compile(rb"\bhf\\?_[A-Za-z0-9]{30,}")  # in a card's table, with the underscore escaped
+_TOKEN = re.compile(rb"hf\\?_[A-Za-z0-9]{30}")  # in a card's table, with the underscore escaped
+_TOKEN_LENGTH = 34  # the most bytes that it takes
+# Of a token, by the bytes of a letter: in ASCII and UTF-8, UTF-16, UTF-32. Each begins with fixed bytes, which makes
+# the search fast.
+_BEGINNINGS = {
+    1: re.compile(rb"hf\\?_"),
+    2: re.compile(rb"h\0f\0(?:\\\0)?_"),
+    4: re.compile(rb"h\0\0\0f\0\0\0(?:\\\0\0\0)?_"),
+}
 _CHUNK, _OVERLAP = 1 << 20, 256
+_BEFORE = 2 * max(_BEGINNINGS) - 1  # the most bytes that are looked at before a token
 _PICKLE_MARK = re.compile(rb"\x80[\x02-\x05]")  # how protocols 2 to 5 begin
 _ARRAY_MARK, _ZIP_MARK = b"\x93NUMPY", b"PK\x03\x04"
 _COMPRESSED: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
@@ -71,10 +80,28 @@ def holds_token(name: str, stream: IO[bytes]) -> bool:
     kept = b""
     while chunk := stream.read(_CHUNK):
         piece = kept + chunk
-        # What begins where `kept` does was looked at before, with the byte before it.
-        if _TOKEN.search(piece, 1 if kept else 0):
+        # What begins where `kept` does was looked at in the last piece, with the bytes before it.
+        if _token_in(piece, _BEFORE if len(kept) == _OVERLAP else 0):
             return True
         kept = piece[-_OVERLAP:]
+    return False
+
+
+def _token_in(piece: bytes, start: int) -> bool:
+    """Whether a token begins at `start` or later. The pattern is slow, so it is tried only where a beginning is."""
+    widths = tuple(_BEGINNINGS) if b"\0" in piece else (1,)
+    return any(_begins_in(piece, start, width) for width in widths)
+
+
+def _begins_in(piece: bytes, start: int, width: int) -> bool:
+    """The same for letters of so many bytes, all but one of them NULs, in either order."""
+    for beginning in _BEGINNINGS[width].finditer(piece, start):
+        at = beginning.start()
+        if _TOKEN.match(piece[at : at + _TOKEN_LENGTH * width : width]):
+            # One letter or digit before it, and it is another word; of other characters more bytes are set.
+            before = piece[max(at - 2 * width + 1, 0) : at].replace(b"\0", b"")
+            if len(before) != 1 or not before.isalnum():
+                return True
     return False
 
 

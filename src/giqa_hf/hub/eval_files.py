@@ -9,10 +9,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import DataError
 from .bench_figures import BenchFigures, metric_type
 
 EVAL = "eval.yaml"
 RESULTS = ".eval_results"
+WRITTEN = f"{RESULTS}/*--*-giqa_bench_*.yaml"
+"""The paths of `result_files`, whatever benchmark and figure they are of: owner--name-metric_type."""
 FIGURES = (
     "DES mIoU", "DES Tag-Recall", "DES BLEU@4", "DES LLM-Score", "VQA mIoU", "VQA Tag-Recall", "VQA Acc (Y)",
     "VQA Acc (W)", "VQA Acc (Total)",
@@ -58,23 +61,46 @@ def result_files(
     """A model's results as the Hub reads them, by their paths in its repository.
 
     Args:
-        benches (sequence of `BenchFigures`): its runs.
+        benches (sequence of `BenchFigures`): its runs. One that does not say of which checkpoint it is has no part in
+            them: nothing there would tell a reader so.
         dataset_id (`str`): the benchmark's repository on the Hub. A run knows its data by a name that may be a
             folder's, so it has to be said.
         source_url (`str`, *optional*): where the run's own files can be seen.
 
     Returns:
         `dict`: YAML by path, a file per figure that is available.
+
+    Raises:
+        `DataError`: when the runs are of different rows, so that not all are of that benchmark, or two have the same
+            figure.
     """
     files: dict[str, str] = {}
+    found_in: dict[str, BenchFigures] = {}
+    benches = [bench for bench in benches if bench.is_of_it]
     for bench in benches:
+        if bench.rows_sha256 != benches[0].rows_sha256:
+            raise DataError(
+                f"--bench-dataset {dataset_id}: expected runs on the rows of one benchmark, found those of "
+                f"{benches[0].folder} ({_rows(benches[0])}) and of {bench.folder} ({_rows(bench)}); give the runs on "
+                "that benchmark only"
+            )
         for figure, value in bench.figures.items():
             if value is not None:
                 entry = _entry(bench, dataset_id, figure, value, source_url)
-                stem = f"{dataset_id.replace('/', '--')}-{metric_type(figure)}"
+                path = f"{RESULTS}/{dataset_id.replace('/', '--')}-{metric_type(figure)}.yaml"
+                if (other := found_in.setdefault(path, bench)) is not bench or path in files:
+                    raise DataError(
+                        f"--bench-dataset {dataset_id}: expected each figure from one run, found {figure} in "
+                        f"{other.folder} and in {bench.folder}; give one of the two, or leave --bench-dataset out to "
+                        "have both in the card"
+                    )
                 # JSON is YAML, and needs no care for what a name may hold.
-                files[f"{RESULTS}/{stem}.yaml"] = f"- {json.dumps(entry, ensure_ascii=False)}\n"
+                files[path] = f"- {json.dumps(entry, ensure_ascii=False)}\n"
     return files
+
+
+def _rows(bench: BenchFigures) -> str:
+    return f"{bench.data}, SHA-256 {str(bench.rows_sha256)[:12]}"
 
 
 def _entry(

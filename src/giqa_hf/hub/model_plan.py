@@ -13,7 +13,7 @@ from ..errors import DataError, GiqaError
 from ..training.sft import FINAL
 from .bench_figures import BenchFigures, eval_results, read_bench
 from .contents import is_pickled_name
-from .eval_files import result_files
+from .eval_files import WRITTEN, result_files
 from .model_card import MERGED, checkpoint_digests, figures_text, model_card
 from .plan import CARD, PlannedFile, UploadPlan, check_repo_id, folder_files, listed, planned
 
@@ -47,12 +47,13 @@ def model_plan(
         repo_id (`str`): where it goes.
         bench_runs (sequence of `Path`, *optional*): scored runs of `giqa bench` of this very checkpoint.
         bench_dataset (`str`, *optional*): the benchmark's repository on the Hub: then the results are also written as
-            the Hub's leaderboards read them (`.eval_results`).
+            the Hub's leaderboards read them (`.eval_results`). The runs are then of the same rows.
         merged (`bool`, *optional*, defaults to `False`): of a run with an adapter, send the merged weights.
         private (`bool`, *optional*, defaults to `True`): for a new repository.
 
     Raises:
-        `GiqaError`: when there is no checkpoint, its weights are pickled, or a run is of another model.
+        `GiqaError`: when there is no checkpoint, its weights are pickled, a run is of another model, or
+            `.eval_results` would hold two runs' values of a figure, or values of different rows.
     """
     check_repo_id(repo_id)
     is_run = (folder / RECORD).is_file()
@@ -77,14 +78,21 @@ def model_plan(
     notes = [f"the trainer's own files stay here: {listed(skipped)}"] if skipped else []
     if not benches:
         notes.append("no benchmark run was given (--bench RUN), so the card has no figures of one")
-    elif bench_dataset is None:
+    elif bench_dataset is None and any(bench.is_of_it for bench in benches):
         notes.append("no .eval_results: name the benchmark's repository on the Hub with --bench-dataset")
+    notes += [
+        f"{bench.folder}: its record does not say of which checkpoint it is (predictions from a file, or a server's); "
+        "its figures are in the card and not in .eval_results"
+        for bench in benches
+        if not bench.is_of_it
+    ]
     return UploadPlan(
         repo_id,
         "model",
         tuple(sorted(files, key=lambda file: (file.path_in_repo != CARD, file.path_in_repo))),
         private=private,
-        replaced=(*_REPLACED, *((".yaml",) if bench_dataset is not None else ())),
+        replaced=_REPLACED,
+        replaced_patterns=(WRITTEN,),  # with a benchmark or without one: they are of the old weights
         notes=tuple(notes),
     )
 

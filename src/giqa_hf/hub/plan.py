@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal, NamedTuple
 
@@ -40,6 +41,8 @@ class UploadPlan:
         gated (`bool`, *optional*, defaults to `False`): whether readers have to accept terms first.
         replaced (`tuple` of `str`, *optional*): endings of files that an update removes where the plan lacks them, so
             that old shards do not stay beside new ones.
+        replaced_patterns (`tuple` of `str`, *optional*): the same by whole paths, with wildcards as `fnmatch` has them;
+            `*` does not go past a slash.
         notes (`tuple` of `str`, *optional*): what the user should know before agreeing.
         models (`tuple` of `str`, *optional*): repositories whose models it opens; `look_up` sees that they are there.
         refusals (`tuple` of `str`, *optional*): why it may not be sent; empty when it may.
@@ -55,6 +58,7 @@ class UploadPlan:
     private: bool = True
     gated: bool = False
     replaced: tuple[str, ...] = ()
+    replaced_patterns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
@@ -85,6 +89,13 @@ class UploadPlan:
     def size(self) -> int:
         """Of all files, in bytes."""
         return sum(file.size for file in self.files)
+
+    def replaces(self, path: str) -> bool:
+        """Whether an update removes a file of the repository, unless the plan sends one of that path."""
+        return path.endswith(self.replaced) or any(
+            path.count("/") == pattern.count("/") and fnmatchcase(path, pattern)
+            for pattern in self.replaced_patterns
+        )
 
     def describe(self, whole_card: bool = True) -> str:
         """The plan in words: files with sizes, notes, refusals, and the card as it will stand there.

@@ -136,10 +136,8 @@ def upload(
 
 def stale_files(plan: UploadPlan, remote: Remote) -> tuple[str, ...]:
     """Files of the repository that the plan replaces by others, such as old shards."""
-    if not plan.replaced:
-        return ()
     sent = {file.path_in_repo for file in plan.files}
-    return tuple(path for path in remote.files if path.endswith(plan.replaced) and path not in sent)
+    return tuple(path for path in remote.files if plan.replaces(path) and path not in sent)
 
 
 def _send_large(api: HfApi, plan: UploadPlan, revision: str, say: Say) -> list[CommitOperationAdd]:
