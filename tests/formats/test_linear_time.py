@@ -39,6 +39,8 @@ READERS = {
         "[1,2,3,4],",
         "[1 ",
         '{"label":"a",',
+        '{"a":(1,',
+        "dog [1] ",
         "\\",
     ],
     PaliGemmaFormat(): ["<loc0001>", "<loc0001> a ; ", "; ", "\\\n"],
@@ -54,3 +56,11 @@ def test_every_repetition_is_read_in_linear_steps(box_format, unit):
     text = unit * (40_000 // len(unit))
     assert len(box_format.read(text).text) <= len(text) + len(text) // 4  # labels have commas between them
     assert box_format.read(box_format.write(GroundedText(text))).text == text
+
+
+@pytest.mark.parametrize("unit", ["[1] ", "dog [1] ", "[1], ", "(1, "])
+def test_brackets_behind_a_box_are_read_in_linear_steps(unit):
+    """Each looks at what stands before it, up to the box; 800,000 characters took 226 s when all of that was cut."""
+    box = '{"bbox_2d":[1,2,3,4],"label":"a"} '
+    grounded = Qwen3VLFormat().read(box + unit * (800_000 // len(unit)))
+    assert [len(region.boxes_norm) for region in grounded.regions] == [1]

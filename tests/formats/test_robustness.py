@@ -92,6 +92,14 @@ DOG = [0.005, 0.006, 0.07, 0.08]
             [("a", [[0.0, 0.0, 1.0, 0.7]], ["clipped"]), ("b", [], [])],
             [("out_of_range", "[0, 0, 1500, 700]")],
         ),
+        # numbers with exponents, as JSON has them
+        (
+            QWEN,
+            '{"bbox_2d": [1e2, 2.5E+2, 500, 5e2], "label": "cat"}',
+            "cat",
+            [("cat", [[0.1, 0.25, 0.5, 0.5]], ["ok"])],
+            [],
+        ),
         # reversed corners; lmms-eval: IoU 0
         (QWEN, '{"bbox_2d": [30, 40, 1, 2], "label": "cat"}', "cat", [("cat", [CAT], ["swapped"])], []),
         # single quotes; labels as keys; named corners in an object
@@ -132,6 +140,39 @@ DOG = [0.005, 0.006, 0.07, 0.08]
             [("cat", [CAT], ["ok"]), ("dog", [DOG], ["ok"])],
             [],
         ),
+        # a tuple of Python, alone and in a list
+        (
+            QWEN,
+            '[{"bbox_2d": (1, 2, 30, 40), "label": "cat"}, {"bbox_2d": [("5", "6", 70, 80)], "label": "dog"}]',
+            "cat, dog",
+            [("cat", [CAT], ["ok"]), ("dog", [DOG], ["ok"])],
+            [],
+        ),
+        # an answer beside a box without a label, and before labels; said twice, it is read once
+        (QWEN, '{"answer": "Yes", "bbox_2d": [1, 2, 30, 40]}', "Yes", [("", [CAT], ["ok"])], []),
+        (
+            QWEN,
+            'So: {"response": "A cat.", "objects": [{"bbox_2d": [1, 2, 30, 40], "label": "cat"}]} '
+            '{"response": "A cat.", "bbox_2d": [5, 6, 70, 80], "label": "dog"}',
+            "So: A cat. dog",
+            [("cat", [CAT], ["ok"]), ("dog", [DOG], ["ok"])],
+            [],
+        ),
+        # ... and beside a fault; words under another key stay as they stand, where there is only a fault
+        (
+            QWEN,
+            '{"answer": "Yes", "bbox_2d": [1, 2, 30]}',
+            "Yes",
+            [("", [], [])],
+            [("bad_arity", "[1, 2, 30]")],
+        ),
+        (
+            QWEN,
+            '{"quality": "sharp", "bbox_2d": "1, 2, 30"}',
+            '{"quality": "sharp", "bbox_2d": "1, 2, 30"}',
+            [("", [], [])],
+            [("bad_arity", '"1, 2, 30"')],
+        ),
         # corners named in pairs: (1, 2) and (30, 40); (70, 6) and (5, 80) say x2, y1 and x1, y2
         (
             QWEN,
@@ -162,6 +203,28 @@ DOG = [0.005, 0.006, 0.07, 0.08]
             "The cats sit on a mat",
             [("cats", [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.6, 0.6]], ["ok", "ok"]), ("mat", [], [])],
             [("truncated", "[0.0, 0.5, 0.9")],
+        ),
+        # behind boxes a dash or colon is of the text; blanks and commas join them
+        (
+            InternVLFormat(),
+            "<ref>cat</ref><box>[[1, 2, 30, 40]]</box>\n- <box>[[5, 6, 70, 80]]</box>",
+            "cat\n-",
+            [("cat", [CAT], ["ok"]), ("", [DOG], ["ok"])],
+            [],
+        ),
+        (
+            Qwen2VLFormat(),
+            "red (1,2,30,40)\n:\n(5,6,70,80)",
+            "red\n:\n",
+            [("red", [CAT], ["ok"]), ("", [DOG], ["ok"])],
+            [],
+        ),
+        (
+            InternVLFormat(),
+            "<ref>cats</ref>: <box>[[1, 2, 30, 40]]</box>, <box>[[5, 6, 70, 80]]</box> sit",
+            "cats: sit",
+            [("cats", [CAT, DOG], ["ok", "ok"])],
+            [],
         ),
         # a bracket that closes behind more than boxes is of the text
         (
@@ -298,9 +361,10 @@ def test_no_readable_box_is_lost(box_format, written, text, regions, issues):
         ('["1", "2", "30"]', ("bad_arity", '["1", "2", "30"]')),
         ('["<1>", 2, 30, 40]', ("bad_arity", '["<1>", 2, 30, 40]')),
         ('"1, 2, 30"', ("bad_arity", '"1, 2, 30"')),
-        ('"on the left"', ("bad_arity", '"on the left"')),
+        ('"x1, y1, x2, y2"', ("bad_arity", '"x1, y1, x2, y2"')),
         ("1, 2, 30, 40", ("bad_arity", "1, 2, 30, 40")),
-        ('{"a": "b"}', ("bad_arity", '{"a": "b"}')),
+        ('{"x1": "a"}', ("bad_arity", '{"x1": "a"}')),
+        ('{"min": [1, 2], "max": [30, 40]}', ("bad_arity", '{"min": [1, 2], "max": [30, 40]}')),
         # a corner and two sides, or a middle and two sides: nobody says which
         ('{"x": 1, "y": 2, "width": 3, "height": 4}',
          ("bad_arity", '{"x": 1, "y": 2, "width": 3, "height": 4}')),
@@ -313,6 +377,9 @@ def test_no_readable_box_is_lost(box_format, written, text, regions, issues):
         ("{}", None),
         ('""', None),
         ('"N/A"', None),
+        ('"on the left"', None),  # no digit
+        ('{"a": "b"}', None),  # neither a corner nor a side
+        ('{"lat": 1, "lon": 2}', None),
         ("[null, null, null, null]", None),
         ('{"x1": null, "y1": null, "x2": null, "y2": null}', None),
     ],
@@ -323,6 +390,13 @@ def test_a_box_that_says_nothing_is_a_fault_and_one_that_is_none_is_not(value, f
         assert [(issue.status, issue.raw) for issue in grounded.issues] == ([] if fault is None else [fault])
         assert len(grounded.boxes_norm) == 0
         assert fault is None or [region.phrase for region in grounded.regions] == ["cat"]
+
+
+@pytest.mark.parametrize("key", ["box", "bbox", "bbox_2d"])
+def test_one_number_is_a_fault_where_it_can_be_no_count(key):
+    grounded = QWEN.read(f'{{"{key}": 0.93, "label": "cat"}}')
+    assert [(issue.status, issue.raw) for issue in grounded.issues] == [("bad_arity", "0.93")]
+    assert [region.phrase for region in grounded.regions] == ["cat"]
 
 
 @pytest.mark.parametrize(
@@ -344,6 +418,11 @@ def test_a_box_in_other_words_that_the_end_cuts_is_truncated(written, raw):
         '{"label": "cat", "position": "left", "area": "large"}',  # words of a place are no box
         '{"mailbox": "red", "direction": "left", "correct": "yes"}',
         '{"num_boxes": 2, "label": "cats"}',
+        '{"answer": "Yes", "bounding boxes": "not requested"}',
+        '{"answer": "Yes", "coordinates": "see photo"}',
+        '{"answer": "Yes", "quality": {"box": "the box is sharp"}}',
+        '{"coordinates": {"lat": 1, "lon": 2}}',
+        "{see (1, 2, 3, 4)}",
         '{"text": ["1", "2", "3", "4"]}',
         '{"box_format": "xyxy", "objects": [{"bbox": [1, 2, 30, 40], "name": "cat"}]}',
         '{"coordinates": "relative", "bbox": [1, 2, 30, 40], "name": "cat"}',
@@ -353,6 +432,7 @@ def test_words_and_counts_are_no_faults(written):
     grounded = QWEN.read(written)
     assert grounded.issues == []
     assert grounded.boxes_norm.tolist() == ([CAT] if "30" in written else [])
+    assert "30" in written or grounded.text == written  # nothing is lost
 
 
 @pytest.mark.parametrize("box_format", [LlavaFormat(), ShikraFormat()], ids=repr)

@@ -15,8 +15,12 @@ under a key that speaks of boxes, one by one and all four together.
 **A fault** is a bracket with another count of numbers under such a key; elsewhere it is ordinary: the `[1]` of a
 footnote, a `point_2d`. So is a bracket under another key beside a proper box: `"color": [0, 0, 0, 1]`. Where a key
 says "box" or "coordinates" and its list, words or object hold no box, that is a fault too, unless the object has a
-box elsewhere (`"bbox_format": "xyxy"`); so are corners of which one is missing. `null`, `[]`, `{}`, `""` and
-`"none"` are no box and no fault.
+box elsewhere (`"bbox_format": "xyxy"`); so are corners of which one is missing. Words without a digit
+(`"not requested"`), an object that names neither corner nor side, `null`, `[]`, `{}` and `""` are no box and no
+fault.
+
+**Words.** What an object with boxes says under `answer` or `response` is read as words, before its labels. An object
+without a label that holds a fault and other words stays in the words as it stands.
 
 **Escapes.** Words that hold an object or what reads as a box get a backslash behind each `[` and `{`; so do
 words in which every one of these has a backslash behind it already. In all other words nothing is changed.
@@ -26,9 +30,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..grounded_text import GroundedText, Issue
-from ._json_object import BOX_KEY, LIST_MARKS, Entries, OpenObject, bracket, finished, take_value
+from ._json_object import BOX_KEY, LIST_MARKS, Entries, OpenObject, Said, bracket, finished, take_value
 from ._listed import Entry, before_list, read_listed, write_listed
 from ._scale import NUMBER, Found, Judge, Scale, judged
 
@@ -37,6 +43,7 @@ _quoted_number = rf"(?:{NUMBER}|\"\s*+{NUMBER}\s*+\"|'\s*+{NUMBER}\s*+')\s*+,?\s
 _string = r"(?:[^QUOTE\\\n\[]++|\\.|\[(?!\s*+" + _numbers + "{4}))*+"
 _INSIDE = re.compile(
     rf"""(?P<array>\[\s*+(?:{_quoted_number})*+(?:\]|["'][-+.0-9]*+\Z)?+)|(?P<open>\{{)|(?P<close>\}})"""
+    rf"""|(?P<tuple>\(\s*+(?:{_quoted_number}){{4}}\))"""
     r"""|(?P<string_end>(?<=\])["'](?=\s*+(?:[,}\]]|\Z)))"""  # of a box that is a string
     r"""|(?P<key>"[^"\\\n]{1,80}+"\s*+:|'[^'\\\n]{1,80}+'\s*+:|\b[A-Za-z_]\w{0,40}+\s*+:)"""
     rf"""|(?P<string>"{_string.replace("QUOTE", '"')}"|'{_string.replace("QUOTE", "'")}')"""
@@ -74,48 +81,62 @@ def read_json(text: str, judge: Judge) -> GroundedText:
     entries, spans = _scan(text)
     issues: list[Issue] = []
     listed = [Entry(label, judged(found, text, judge, issues)) for label, found in entries]
+    issues.sort(key=lambda issue: issue.span)
     if not spans:
-        return GroundedText(_unescape(text))
-    words = [before_list(_without_rear(text[: spans[0][0]]))]
-    ends = [*(start for start, _ in spans[1:]), len(text)]
-    for (_, start), end in zip(spans, ends, strict=True):
+        return read_listed(_unescape(text), listed, issues)
+    words = [before_list(_without_rear(text[: spans[0].start]))]
+    ends = [*(span.start for span in spans[1:]), len(text)]
+    known: set[str] = set()
+    for (_, start, answers), end in zip(spans, ends, strict=True):
+        words += [answer for answer in dict.fromkeys(answers) if answer not in known]
+        known.update(answers)
         words.append(_without_front(_without_rear(text[start:end]) if end < len(text) else text[start:end]))
-    return read_listed(_unescape(" ".join(filter(None, words))), listed, sorted(issues, key=lambda i: i.span))
+    return read_listed(_unescape(" ".join(filter(None, words))), listed, issues)
 
 
-def _scan(text: str) -> tuple[Entries, list[tuple[int, int]]]:
+class _Span(NamedTuple):
+    """A stretch of the text that holds boxes."""
+
+    start: int
+    end: int
+    answers: Sequence[str] = ()
+    """What is said in it beside them."""
+
+
+def _scan(text: str) -> tuple[Entries, list[_Span]]:
     """Labels with their boxes, and the stretches of the text in which they stand."""
     entries: Entries = []
-    spans: list[tuple[int, int]] = []
+    spans: list[_Span] = []
     stack: list[OpenObject] = []
     position = too_deep = known = 0
     while match := (_INSIDE if stack else _OUTSIDE).search(text, position):
-        kind, position = match.lastgroup, match.end()
+        kind, before, position = match.lastgroup, position, match.end()
         if kind == "open":
             if stack and not (stack[-1].key or stack[-1].label or stack[-1].brackets):
                 stack.pop()  # a brace of the text around, not of an object
             if len(stack) < _DEEPEST:
-                stack.append(OpenObject(match.start()))
+                stack.append(OpenObject(match.start(), stack[-1].said if stack else Said()))
             else:
                 too_deep += 1
         elif kind == "close" and too_deep:
             too_deep -= 1
         elif kind == "close":
-            start = stack[-1].start
+            start, said = stack[-1].start, stack[-1].said
             stack[-1].end_value(text, match.start())
             entries += _ended(stack, position)
             if not stack and len(entries) > known:
-                spans.append((start, position))
+                if said.answers or not said.has_more or not _all_faults(entries[known:]):
+                    spans.append(_Span(start, position, said.answers))
                 known = len(entries)
         elif kind == "array" and not stack:
-            if found := _free(match, spans):
+            if found := _free(match, spans[-1].end if spans and spans[-1].end == before else None):
                 entries.append(("", [found]))
-                spans.append(match.span())
+                spans.append(_Span(*match.span()))
                 known = len(entries)
         elif kind is not None:
             take_value(kind, match, stack[-1])
     if stack:
-        start = stack[0].start
+        start, said = stack[0].start, stack[0].said
         while stack:
             cut = stack[-1]
             cut.end_value(text, len(text), is_cut=True)
@@ -130,20 +151,27 @@ def _scan(text: str) -> tuple[Entries, list[tuple[int, int]]]:
             stack[-1].end_value(text, len(text), is_cut=True)
             entries += _ended(stack, len(text), is_cut=True)
         if len(entries) > known:
-            spans.append((start, len(text)))
+            spans.append(_Span(start, len(text), said.answers))
     return entries, spans
 
 
-def _free(match: re.Match[str], spans: list[tuple[int, int]]) -> Found | None:
-    """What a bracket outside all objects is: a box, a fault if it stands in a list of boxes, or ordinary text."""
+def _all_faults(entries: Entries) -> bool:
+    """Whether there is neither a label nor a box."""
+    return not any(label or any(box.numbers for box in found) for label, found in entries)
+
+
+def _free(match: re.Match[str], last_end: int | None) -> Found | None:
+    """What a bracket outside all objects is: a box, a fault if it stands in a list of boxes, or ordinary text.
+
+    `last_end` is where the boxes before it end, if no other bracket stands between.
+    """
     text, start = match.string, match.start()
     numbers = tuple(_NUMBER.findall(match["array"]))
     found = bracket(match, numbers)
     if found.numbers is not None:
         return found
-    follows_box = (
-        bool(spans) and not text[spans[-1][1] : start].strip(" \t\r\n,") and "," in text[spans[-1][1] : start]
-    )
+    gap = "" if last_end is None else text[last_end:start]
+    follows_box = "," in gap and not gap.strip(" \t\r\n,")
     is_nested = len(numbers) > 2 and text[start - 1 : start] == "["
     is_cut = found.status == "truncated" and len(numbers) > 1
     return found if follows_box or is_nested or is_cut else None

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ._scale import NUMBER, Found
 
 _NUMBER = re.compile(NUMBER)
+_OWN_NUMBER = re.compile(rf"(?<![\w.]){NUMBER}")  # not that of `x1`
 BOX_KEY = re.compile(r"bb|box|coord|rect|bound|region|area|corner|locat|position|xyxy|\bloc\b|\bdet\b", re.I)
 _SAYS_BOX = re.compile(
     r"(?<![a-z])b?box(?:es)?(?![a-z])|(?<![a-z])bbs?(?![a-z])|(?<![a-z])rect(?:angle)?s?(?![a-z])|bounding|coord|xyxy",
     re.I,
 )
 """Of those keys the ones that speak of nothing else; an `area` may be a word."""
+_BOX_KEYS = ("box", "bbox", "bbox_2d")
+"""Under these even a single number was to be a box; `"boxes": 2` is a count."""
+_ANSWER_KEYS = ("answer", "response")
 _NO_BOX = ("", "null", "none", "nil", "n/a")
 _LABEL_KEYS = (
     *(
@@ -41,6 +45,8 @@ _CORNERS = {
     for alias in aliases.split()
 }
 _PAIRS = {"topleft": (0, 1), "bottomright": (2, 3), "topright": (2, 1), "bottomleft": (0, 3)}
+_SIDES = ("x", "y", "w", "h", "width", "height", "cx", "cy")
+"""With the corners: the keys of an object that was to be a box."""
 LIST_MARKS = " \t\r\n[,"
 """What stands between the values of a list, and before the first."""
 Entries = list[tuple[str, list[Found]]]
@@ -48,10 +54,21 @@ Entries = list[tuple[str, list[Found]]]
 
 
 @dataclass(slots=True)
+class Said:
+    """Words beside the boxes, of an object with all objects within it."""
+
+    answers: list[str] = field(default_factory=list)
+    """Under keys that name an answer."""
+    has_more: bool = False
+    """Whether there are others, which are no labels."""
+
+
+@dataclass(slots=True)
 class OpenObject:
     """An object that is being read."""
 
     start: int
+    said: Said
     key: str = ""
     in_list: bool = False
     """Whether the value of the key is a list of lists or of objects."""
@@ -62,6 +79,8 @@ class OpenObject:
     corners: dict[int, str] | None = None
     has_null: bool = False
     has_key: bool = False
+    names_corner: bool = False
+    """Whether a key names a corner or a side."""
     gave: bool = False
     """Whether an object within it had boxes, or what should have been some."""
     value_start: int = -1
@@ -70,6 +89,8 @@ class OpenObject:
     """Whether that value holds something that is no number."""
     bare_numbers: int = 0
     """Numbers of that value outside of brackets."""
+    count: int = 1
+    """How many of them may be a count."""
     is_none: bool = False
     """Whether it is said that there is no box."""
     unread: list[Found] | None = None
@@ -92,7 +113,7 @@ class OpenObject:
     def end_value(self, text: str, end: int, *, is_cut: bool = False) -> None:
         """The value of the present key ends here."""
         start, self.value_start = self.value_start, -1
-        if start >= 0 and (self.says or self.bare_numbers > (0 if is_cut else 1)):
+        if start >= 0 and (self.says or self.bare_numbers > (0 if is_cut else self.count)):
             value = text[start:end].rstrip(LIST_MARKS)
             end = start + len(value)
             start = end - len(value.lstrip())
@@ -114,9 +135,9 @@ class OpenObject:
             self.gave = True
         elif inner.is_none:
             self.is_none = True
-        elif inner.has_key:
+        elif inner.names_corner or inner.brackets:
             self.says = True
-        elif self.value_start >= 0:
+        elif self.value_start >= 0 and not inner.has_key:
             self.has_null = self.is_none = True
 
     def value_was_read(self) -> None:
@@ -133,10 +154,18 @@ def take_value(kind: str, match: re.Match[str], inner: OpenObject) -> None:
         inner.in_list, inner.has_key = False, True
         inner.value_start = match.end() if _SAYS_BOX.search(inner.key) else -1
         inner.says, inner.bare_numbers = False, 0
+        key = inner.key.casefold()
+        inner.count = 0 if key in _BOX_KEYS else 1
+        if key in _CORNERS or key in _SIDES or _pair(key):
+            inner.names_corner = True
         return
     key = inner.key.casefold()
     if kind == "array":
         _array_value(match, key, inner)
+    elif kind == "tuple":
+        if inner.key:
+            numbers = tuple(_NUMBER.findall(match["tuple"]))
+            inner.add(numbers, Found(numbers, "", match.span()))
     elif kind == "string":
         _string_value(match, key, inner)
     elif kind == "number" and key in _CORNERS:
@@ -163,10 +192,14 @@ def _array_value(match: re.Match[str], key: str, inner: OpenObject) -> None:
         inner.in_list = inner.in_list or not is_closed
         inner.has_null = inner.has_null or bool(BOX_KEY.search(key))
         inner.is_none = inner.is_none or (is_closed and bool(BOX_KEY.search(key)))
-    elif len(numbers) == 2 and is_closed and (pair := _PAIRS.get(re.sub("[^a-z]", "", key))):
+    elif len(numbers) == 2 and is_closed and (pair := _pair(key)):
         inner.corners = (inner.corners or {}) | dict(zip(pair, numbers, strict=True))
     else:
         inner.add(numbers, bracket(match, numbers))
+
+
+def _pair(key: str) -> tuple[int, int] | None:
+    return _PAIRS.get(re.sub("[^a-z]", "", key))
 
 
 def _string_value(match: re.Match[str], key: str, inner: OpenObject) -> None:
@@ -176,15 +209,22 @@ def _string_value(match: re.Match[str], key: str, inner: OpenObject) -> None:
             inner.label, inner.label_rank = _decoded(match["string"]), rank
         return
     said = match["string"][1:-1].strip()
-    numbers = tuple(_NUMBER.findall(said))
+    numbers = tuple(_OWN_NUMBER.findall(said))
     if key in _CORNERS and _NUMBER.fullmatch(said):
         inner.corners = (inner.corners or {}) | {_CORNERS[key]: said}
     elif BOX_KEY.search(key) and len(numbers) == 4:
         inner.add(numbers, Found(numbers, "", match.span()))
     elif _SAYS_BOX.search(key) and said.casefold() in _NO_BOX:
         inner.has_null = inner.is_none = True
-    elif _SAYS_BOX.search(key):
+    elif not _SAYS_BOX.search(key):
+        if key not in _ANSWER_KEYS or inner.in_list:
+            inner.said.has_more = True
+        else:
+            inner.said.answers.append(_decoded(match["string"]).strip())
+    elif inner.in_list or re.search("[0-9]", said):
         inner.says = True
+    else:  # words: no box is given
+        inner.has_null = True
 
 
 def finished(inner: OpenObject, outer: OpenObject | None, end: int, *, is_cut: bool) -> Entries:

@@ -18,7 +18,7 @@ from ._bracketed import Verdict
 Judge = Callable[[tuple[str, ...]], Verdict | None]
 """From the numbers of one box, in the order x1, y1, x2, y2, to what they mean; `None` where out of range."""
 
-NUMBER = r"[-+]?+(?>[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)"
+NUMBER = r"[-+]?+(?>(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][-+]?+[0-9]++)?+)"
 TOLERANCE = 0.02  # of a side: so far outside a corner may lie and still be moved onto the rim
 _SNAP = 1e-6  # of a step: k / steps * steps may come out just below k
 

@@ -2,7 +2,7 @@ r"""Text in which tags mark phrases and boxes: Kosmos-2, Qwen-VL, InternVL, Deep
 
 Grammar, with any white space where `_` stands::
 
-    region = phrase-open phrase phrase-close _ [ : | = | dash ] { _ boxes }
+    region = phrase-open phrase phrase-close _ [ : | = | dash ] [ _ boxes { ( _ | , ) boxes } ]
     boxes  = boxes-open { _ boxes-open } _ body _ boxes-close
 
 **Forgiven.** A tag twice; a closing tag that is missing or too many; boxes without tags, as a tokenizer leaves
@@ -34,6 +34,7 @@ from ._scale import NUMBER, Found, Judge, judged, region_of
 _two, _four = (r"\s*+" + r"\s*+,\s*+".join([NUMBER] * count) + r"\s*+" for count in (2, 4))
 _CUT_TAG = r"<[/|a-z_]{0,30}+\Z"  # a tag that the end of the text cuts
 _MARK = re.compile(r"\s*+(?:[:=\u2013\u2014-]\s*+)?+")  # what may stand between a phrase and its boxes
+_BETWEEN = re.compile(r"[\s,]++")  # and what between boxes of a phrase
 _LEFT_RIM = re.compile(r"\\*+\s")
 _RIGHT_RIM = re.compile(r"\s\\*+\Z")
 
@@ -152,14 +153,18 @@ class _Reading:
         self.issues: list[Issue] = []
         self.opened: int | None = None  # where in `pieces` the open phrase starts
         self.takes_boxes = False  # nothing stands behind the last region
+        self.has_boxes = False  # but boxes, or what should have been some
 
     def plain(self, raw: str, *, before_boxes: bool) -> None:
         """Text between two tags."""
         if not raw:
             return
-        if before_boxes and self.takes_boxes and _MARK.fullmatch(raw):
-            self._add(raw.strip())
-            return
+        if before_boxes and self.takes_boxes:
+            if not self.has_boxes and _MARK.fullmatch(raw):
+                self._add(raw.strip())
+                return
+            if self.has_boxes and _BETWEEN.fullmatch(raw):
+                return
         self._add(_unescape(raw, self.grammar) if "\\" in raw else raw)
         self.takes_boxes = False
 
@@ -181,7 +186,7 @@ class _Reading:
         self.regions.append(_Gathered((self.length, self.length + len(phrase)), []))
         self._add(phrase)
         self._add(behind)
-        self.takes_boxes = True
+        self.takes_boxes, self.has_boxes = True, False
 
     def boxes(self, kind: str, match: re.Match[str]) -> int:
         """Boxes, or what should have been some; returns where the text behind them starts."""
@@ -227,6 +232,7 @@ class _Reading:
             first, last = last_words(reach, max(0, last_end - offset))
             self.regions.append(_Gathered((first + offset, last + offset), []))
             self.takes_boxes = True
+        self.has_boxes = True
         self.regions[-1].verdicts.extend(verdicts)
 
     def _reach(self, length: int) -> str:
