@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -87,6 +88,28 @@ def drag(page, x1, y1, x2, y2):
     page.mouse.up()
 
 
+def mark_percent(page):
+    """Left, top, width and height of the mark over the photo."""
+    style = page.locator("#giqa-stage .mark").get_attribute("style")
+    return [float(re.search(rf"{side}: ([\d.]+)%", style)[1]) for side in ("left", "top", "width", "height")]
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Answers come when this is set, each from the model as it is; they start to be made with `held.begun`."""
+    real, go_on = pipeline_module.generate_batches, threading.Event()
+    go_on.begun = threading.Semaphore(0)
+
+    def slow(*arguments, **options):
+        go_on.begun.release()
+        assert go_on.wait(SLOW_MS / 1000)
+        yield from real(*arguments, **options)
+
+    monkeypatch.setattr(pipeline_module, "generate_batches", slow)
+    yield go_on
+    go_on.set()
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_examples_are_whole(visit, width):
     page = visit(width)
@@ -121,6 +144,7 @@ def test_describe_point_and_save(visit):
         page.locator("#giqa-json").click()
     told = json.loads(Path(saved.value.path()).read_text())
     assert saved.value.suggested_filename == "giqa-answer.json" and told["image_wh"] == [600, 400]
+    assert told["model"] == "giqa-tiny" == stage.locator(".note bdi").inner_text()
     assert stage.locator("tbody tr").count() == sum(len(region["boxes_px"]) for region in told["regions"])
     assert stage.locator("mark bdi").all_inner_texts() == [region["phrase"] for region in told["regions"]]
     with page.expect_download() as saved:
@@ -157,6 +181,46 @@ def test_mark_a_part_and_ask_about_it(visit):
     stage.locator(".status.bad", has_text="longer than 500 characters; shorten it").wait_for()
 
 
+def test_an_answer_to_an_earlier_mark_is_not_shown(visit, held):
+    page = visit()
+    choose_example(page)
+    stage = page.locator("#giqa-stage")
+    drag(page, 0.1, 0.1, 0.3, 0.3)
+    stage.locator(".unmark").wait_for()
+    page.locator("#giqa-ask").click()
+    assert held.begun.acquire(timeout=SLOW_MS / 1000)
+    drag(page, 0.32, 0.56, 0.44, 0.77)
+    held.set()
+    stage.locator(".status.bad", has_text="to an earlier photo or mark").wait_for()
+    assert mark_percent(page) == pytest.approx([32, 56, 12, 21], abs=1)
+    page.locator("#giqa-ask").click()
+    stage.locator(".asked").filter(has_text="<226,308>").wait_for()  # as in the test above
+    assert mark_percent(page) == pytest.approx([32, 56, 12, 21], abs=1)
+
+
+@pytest.mark.parametrize("button", ["#giqa-ask", "#giqa-describe"])
+def test_an_answer_to_an_earlier_photo_is_not_shown(visit, held, button):
+    page = visit()
+    choose_example(page)  # 600 by 400
+    drag(page, 0.1, 0.1, 0.3, 0.3)
+    stage = page.locator("#giqa-stage")
+    stage.locator(".unmark").wait_for()
+    coffee = stage.locator(".photo img").get_attribute("src")
+    page.locator(button).click()
+    assert held.begun.acquire(timeout=SLOW_MS / 1000)
+    choose_example(page, 0)  # astronaut.png, 512 by 512
+    stage.locator(f'.photo img:not([src="{coffee}"])').wait_for()
+    astronaut = stage.locator(".photo img").get_attribute("src")
+    held.set()
+    stage.locator(".status.bad", has_text="to an earlier photo or mark").wait_for()
+    assert stage.locator(".photo img").get_attribute("src") == astronaut
+    assert stage.locator(".mark").is_hidden() and stage.locator("tbody tr").count() == 0
+    assert page.locator("#giqa-json").is_disabled()
+    page.locator("#giqa-describe").click()
+    stage.locator("caption", has_text="512 by 512").wait_for()
+    assert stage.locator(".photo img").get_attribute("src") == astronaut
+
+
 def test_on_a_phone(visit, tmp_path):
     page = visit(390, 844, has_touch=True, is_mobile=True)
     Image.effect_noise((400, 300), 60).save(tmp_path / "mine.png")
@@ -185,6 +249,8 @@ def test_on_a_phone(visit, tmp_path):
     area = stage.locator(".photo").bounding_box()
     swipe()
     stage.locator(".unmark").wait_for()  # which moves all below it, the button too
+    # From (0.2, 0.2) to (0.7, 0.6), as the finger went: nothing moved under it.
+    assert mark_percent(page) == pytest.approx([20, 20, 50, 40], abs=0.5)
     page.locator(
         "#giqa-ask"
     ).click()  # Chromium makes no click of a tap right behind touches that were sent by hand

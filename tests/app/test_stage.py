@@ -54,7 +54,9 @@ def test_what_others_wrote_is_escaped():
     region = Region(EVIL, (0, len(EVIL)), np.array([[0, 0, 0.1, 0.1]]))
     shown = show(SESSION, answer(EVIL, [region], scores=(0.5,), prompt=EVIL))
     failed = show(SESSION, FailedAnswer(EVIL))
-    for piece in (shown["said"], shown["boxes"], shown["table"], shown["asked"], failed["note"]):
+    named = show(SESSION, answer("Sharp."), model=EVIL)
+    pieces = (shown["said"], shown["boxes"], shown["table"], shown["asked"], failed["note"], named["note"])
+    for piece in pieces:
         assert "<img" not in piece and "&lt;img src=x onerror=alert(1)&gt;" in piece
     assert "`" not in script().split("\n")[0]
 

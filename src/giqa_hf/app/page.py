@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +59,31 @@ class Downloads:
         self._kept: deque[Path] = deque()
         self._lock = threading.Lock()
 
-    def write(self, answer: GroundedAnswer) -> tuple[str, str]:
-        """The paths of the answer as JSON and of the photo with its boxes as PNG."""
+    def write(self, answer: GroundedAnswer, model: str) -> tuple[str, str]:
+        """The paths of the answer, with the model's name, as JSON and of the photo with its boxes as PNG."""
         folder = Path(tempfile.mkdtemp(dir=self._folder))
-        write_json(folder / "giqa-answer.json", answer.to_dict())
+        write_json(folder / "giqa-answer.json", {**answer.to_dict(), "model": model})
         answer.draw().save(folder / "giqa-answer.png")
         with self._lock:
             self._kept.append(folder)
             while len(self._kept) > _KEPT_ANSWERS:
                 shutil.rmtree(self._kept.popleft(), ignore_errors=True)
         return str(folder / "giqa-answer.json"), str(folder / "giqa-answer.png")
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """An answer before it is shown: the visitor may have gone on to another photo or mark while it was made.
+
+    Args:
+        session (`Session`): what was asked about.
+        shown (`dict`): for the stage.
+        files (`tuple`): the buttons to save it.
+    """
+
+    session: Session
+    shown: dict[str, Any]
+    files: tuple[Any, ...]
 
 
 def make_page(models: Models) -> Page:
@@ -93,27 +108,41 @@ def make_page(models: Models) -> Page:
     def mark(session: Session, event: gr.EventData) -> Session:
         return replace(session, box_norm=box_of(event._data.get("box")))
 
-    def ask(session: Session, index: int, question: str) -> tuple[Any, ...]:
+    def ask(session: Session, index: int, question: str) -> Arrived:
         if session == Session():
-            return (NO_PHOTO, *no_files)
+            return Arrived(session, NO_PHOTO, no_files)
         try:
-            answer = models.ask(index, session, question)
-            shown = show(session, answer)
+            answer, name = models.ask(index, session, question), models.names[index]
+            shown = show(session, answer, model=name)
             if not isinstance(answer, GroundedAnswer):
-                return (shown, *no_files)
-            as_json, as_png = downloads.write(answer)
+                return Arrived(session, shown, no_files)
+            paths = downloads.write(answer, name)
         except GiqaError as error:
-            return (_complaining(session, str(error)), *no_files)
-        ready = (gr.DownloadButton(value=path, interactive=True) for path in (as_json, as_png))
-        return (shown, *ready)
+            return Arrived(session, _complaining(session, str(error)), no_files)
+        return Arrived(
+            session, shown, tuple(gr.DownloadButton(value=path, interactive=True) for path in paths)
+        )
 
-    def describe(session: Session, index: int) -> tuple[Any, ...]:
-        whole = replace(session, box_norm=None)  # no longer about the part that was marked
-        return (whole, *ask(whole, index, ""))
+    def unmark(session: Session) -> tuple[Any, ...]:
+        whole = replace(session, box_norm=None)
+        return (gr.skip(), gr.skip()) if whole == session else (whole, _complaining(whole, ""))
+
+    def describe(session: Session, index: int) -> Arrived:
+        return ask(replace(session, box_norm=None), index, "")
+
+    def reveal(session: Session, arrived: Arrived | None) -> tuple[Any, ...]:
+        """Gets the session of now, where `ask` had that of when it began; never changes it."""
+        if arrived is None:
+            return (gr.skip(), gr.skip(), gr.skip(), None)
+        shown, files = arrived.shown, arrived.files
+        if session != arrived.session:
+            shown, files = _complaining(session, TOO_LATE), no_files
+        # The browser keeps its mark: it may have drawn one that is still on its way here.
+        return ({key: value for key, value in shown.items() if key != "mark"}, *files, None)
 
     page = Page(title=TITLE, analytics_enabled=False, delete_cache=(_LOOKED_AT_S, _KEPT_S))
     with page:
-        session = gr.State(Session())
+        session, arrived = gr.State(Session()), gr.State(None)
         told = _INTRO + (_OF_TINY if models.with_giqa_tiny else "")
         gr.HTML(f"<h1>{TITLE}</h1>{told}", apply_default_css=True)
         with gr.Row():
@@ -162,15 +191,26 @@ def make_page(models: Models) -> Page:
         upload.upload(choose_upload, upload, started, **quiet)
         gallery.select(choose_example, None, started, **quiet)
         stage.input(mark, session, session, **{**quiet, "show_progress": "hidden"})
-        asking: dict[str, Any] = {**quiet, "concurrency_id": "model", "concurrency_limit": 1}
-        gr.on(
-            [ask_button.click, question.submit], ask, [session, chosen, question], [stage, *files], **asking
-        )
-        describe_button.click(describe, [session, chosen], started, **asking)
+        asking: dict[str, Any] = {
+            **quiet,
+            "concurrency_id": "model",
+            "concurrency_limit": 1,
+            "show_progress_on": [stage],
+        }
+        asked = [
+            gr.on([ask_button.click, question.submit], ask, [session, chosen, question], arrived, **asking),
+            # A description is of the whole photo: the mark goes first, and for later questions too.
+            describe_button.click(unmark, session, [session, stage], **quiet).then(
+                describe, [session, chosen], arrived, **asking
+            ),
+        ]
+        for event in asked:  # not in the queue, which may be full by then
+            event.then(reveal, [session, arrived], [stage, *files, arrived], **quiet, queue=False)
     page.queue(max_size=WAITING_AT_MOST)
     return page
 
 
+TOO_LATE = "the answer was to an earlier photo or mark and is not shown; ask again"
 NO_PHOTO = {"note": complaint("expected a photo, found none; choose one first")}
 
 

@@ -20,7 +20,7 @@ root.innerHTML = `<style>${css}</style>
 </div>`;
 const find = (selector) => root.querySelector(selector);
 const photo = find(".photo"), drawn = find(".mark"), toggle = find(".marking-toggle"), unmark = find(".unmark");
-let start = null, pinned = null;
+let start = null, area = null, late = false, pinned = null, mark = null;
 
 function setMarking(on) {
   toggle.setAttribute("aria-pressed", String(on));
@@ -28,8 +28,14 @@ function setMarking(on) {
 }
 
 function showMark(box) {
-  drawn.hidden = unmark.hidden = !box;
+  unmark.hidden = !box;
   find(".hint").textContent = box ? "your question is about the marked part" : "then drag over the photo";
+  drawMark(box);
+}
+
+// The rectangle alone: button and hint may wrap into a further line, which moves the photo.
+function drawMark(box) {
+  drawn.hidden = !box;
   if (!box) return;
   const [x1, y1, x2, y2] = box.map((value) => 100 * value);
   Object.assign(drawn.style, { left: `${x1}%`, top: `${y1}%`, width: `${x2 - x1}%`, height: `${y2 - y1}%` });
@@ -37,7 +43,11 @@ function showMark(box) {
 
 // The strings below come from the server, which has escaped all that a person or a model wrote.
 function render() {
+  late = start !== null;
+  if (late) return;  // not under a hand that is drawing
   const shown = props.value ?? {};
+  if (shown.mark === undefined) shown.mark = mark;  // an answer leaves it as it is
+  mark = shown.mark;
   photo.hidden = find(".tools").hidden = !shown.photo;
   if (shown.photo && find("img").src !== shown.photo) find("img").src = shown.photo;
   find(".layout").classList.toggle("answered", Boolean(shown.said));
@@ -53,7 +63,7 @@ function render() {
   pinned = null;
   choose(null);
   setMarking(false);
-  showMark(shown.mark);
+  showMark(mark);
 }
 
 // Box, phrase and row of one number light up together, whichever of them is pointed at.
@@ -71,10 +81,14 @@ root.addEventListener("click", (event) => {  // a finger does not hover
   choose(pinned ?? (event.pointerType === "mouse" ? number : null));
 });
 
+// Of the page, not of the window, which may scroll; and taken once, so that a rectangle has one measure.
+function measure() {
+  const { left, top, width, height } = photo.getBoundingClientRect();
+  return { left: left + window.scrollX, top: top + window.scrollY, width, height };
+}
 function at(event) {
-  const area = photo.getBoundingClientRect();
   const inside = (value) => Math.min(Math.max(value, 0), 1);
-  return [inside((event.clientX - area.left) / area.width), inside((event.clientY - area.top) / area.height)];
+  return [inside((event.pageX - area.left) / area.width), inside((event.pageY - area.top) / area.height)];
 }
 function boxTo(event) {
   const [x, y] = at(event);
@@ -83,25 +97,34 @@ function boxTo(event) {
 photo.addEventListener("pointerdown", (event) => {
   // A finger scrolls the page unless it was told to mark.
   if (event.button !== 0 || !event.isPrimary || (event.pointerType !== "mouse" && !photo.classList.contains("marking"))) return;
+  area = measure();
   start = at(event);
   photo.setPointerCapture(event.pointerId);
   event.preventDefault();
 });
-photo.addEventListener("pointermove", (event) => { if (start) showMark(boxTo(event)); });
+photo.addEventListener("pointermove", (event) => { if (start) drawMark(boxTo(event)); });
+function ended() {
+  start = null;
+  if (late) render();
+}
+function setMark(box) {
+  mark = box;
+  if (props.value) props.value.mark = box;
+  showMark(box);
+  trigger("input", { box });
+}
 photo.addEventListener("pointerup", (event) => {
   if (!start) return;
-  const box = boxTo(event), area = photo.getBoundingClientRect();
-  start = null;
+  const box = boxTo(event), before = find("img").src;
+  ended();
   // A click, or a hand that shook, marks nothing.
-  if ((box[2] - box[0]) * area.width < 8 || (box[3] - box[1]) * area.height < 8) return showMark(props.value?.mark);
+  if ((box[2] - box[0]) * area.width < 8 || (box[3] - box[1]) * area.height < 8 || find("img").src !== before) return showMark(mark);
   setMarking(false);
-  showMark(box);
-  props.value.mark = box;
-  trigger("input", { box });
+  setMark(box);
 });
-photo.addEventListener("pointercancel", () => { start = null; showMark(props.value?.mark); });
+photo.addEventListener("pointercancel", () => { ended(); showMark(mark); });
 toggle.addEventListener("click", () => setMarking(toggle.getAttribute("aria-pressed") !== "true"));
-unmark.addEventListener("click", () => { props.value.mark = null; showMark(null); trigger("input", { box: null }); });
+unmark.addEventListener("click", () => setMark(null));
 
 watch("value", render);
 render();

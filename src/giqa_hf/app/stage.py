@@ -32,7 +32,10 @@ def script() -> str:
 
 
 def show(
-    session: Session, answer: GroundedAnswer | FailedAnswer | None = None, error: str = ""
+    session: Session,
+    answer: GroundedAnswer | FailedAnswer | None = None,
+    error: str = "",
+    model: str = "",
 ) -> dict[str, Any]:
     """What the stage shows.
 
@@ -40,6 +43,7 @@ def show(
         session (`Session`): the photo and the mark.
         answer (`GroundedAnswer` or `FailedAnswer`, *optional*): to what was asked last.
         error (`str`, *optional*, defaults to `""`): what to say instead.
+        model (`str`, *optional*, defaults to `""`): name of the checkpoint that answered.
 
     Raises:
         `ImageError`: when the photo cannot be read.
@@ -56,13 +60,14 @@ def show(
     colours = PhraseColours([answer.grounded])
     said = marked_text(answer.grounded, colours) or "The model wrote nothing."
     cut = "<p>The answer reached its longest length and was cut off.</p>" if answer.cut_off else ""
+    by = f", <bdi>{safe(model)}</bdi>" if model else ""
     return {
         **shown,
         "asked": safe(answer.prompt),
         "said": said,
         "boxes": _boxes(answer.grounded, colours),
         "table": _table(answer, colours),
-        "note": f"{status_line(answer.grounded)}{cut}<p>{answer.seconds:.1f} s</p>",
+        "note": f"{status_line(answer.grounded)}{cut}<p>{answer.seconds:.1f} s{by}</p>",
     }
 
 
