@@ -12,6 +12,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..annotation.noise import NOISE_HTML, NOISE_JSON
 from ..builders.giqa_160k.card import CONFIGS, LICENCE_FILE, licences_section, render_card
 from ..builders.giqa_160k.licences import gate_of, licence_text
 from ..builders.giqa_160k.photo_sets import PHOTOS
@@ -22,7 +23,7 @@ from ..errors import DataError, GiqaError
 from .croissant import CROISSANT, croissant_json, responsible_fields, responsible_fields_of_bench
 from .eval_files import EVAL, eval_yaml
 from .listed_photos import held_of_list, list_to_send, photo_list
-from .noise_page import NOISE, NOISE_PAGE, PAGE_RECORD, why_page_stays
+from .noise_page import PAGE_RECORD, why_page_stays
 from .plan import CARD, PlannedFile, UploadPlan, check_repo_id, folder_files, listed, planned
 from .previews import draw_previews
 from .withholding import Held, check_digests, row_terms, shards_to_send
@@ -64,7 +65,7 @@ def dataset_plan(
         shards = shards_to_send(folder, told["files"], stage, rows, held_ids)
         held = shards.held
         page_stays = why_page_stays(folder, told, {image_id for _, image_id in rows} - held_ids)
-        page = (folder / NOISE_PAGE).is_file() and page_stays is None
+        page = (folder / NOISE_HTML).is_file() and page_stays is None
         told = {
             **told,
             "files": {name: _sha256(path) for name, path in shards.paths.items()},
@@ -156,9 +157,9 @@ def _of_build(
         ),
     ]
     if with_page:
-        files.append(planned(NOISE_PAGE, folder / NOISE_PAGE))
-    if (folder / NOISE).is_file():
-        files.append(planned(NOISE, folder / NOISE))
+        files.append(planned(NOISE_HTML, folder / NOISE_HTML))
+    if (folder / NOISE_JSON).is_file():
+        files.append(planned(NOISE_JSON, folder / NOISE_JSON))
     return files
 
 
@@ -233,11 +234,11 @@ def _notes(
             f"dataset under terms that do not let it be passed on: {listed(sorted(held.copies), most=20)}"
         )
     if page_stays is not None:
-        notes.append(f"{NOISE_PAGE} stays here: {page_stays}")
+        notes.append(f"{NOISE_HTML} stays here: {page_stays}")
     if gate_of(told["licences"]):
         notes.append("readers have to accept the terms of the sources first (the repository will be gated)")
     names = (path.relative_to(folder).as_posix() for path in folder_files(folder))
-    if others := [name for name in names if name not in sent and name not in (NOISE_PAGE, NOISE)]:
+    if others := [name for name in names if name not in sent and name not in (NOISE_HTML, NOISE_JSON)]:
         notes.append(f"not part of the dataset, and not sent: {listed(others)}")
     return notes
 

@@ -7,7 +7,8 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
-NOISE_PAGE, NOISE = "noise.html", "noise.json"
+from ..annotation.noise import NOISE_HTML
+
 PAGE_RECORD = "noise_page"
 """In `dataset.json`: the digest of the page, and the image ids of the photos on its sheet."""
 
@@ -22,7 +23,7 @@ def why_page_stays(folder: Path, told: Mapping[str, Any], sent: Container[str]) 
         told (`Mapping`): its `dataset.json`.
         sent (container of `str`): image ids of the photos that are sent.
     """
-    page = folder / NOISE_PAGE
+    page = folder / NOISE_HTML
     if not page.is_file():
         return None
     record = told.get(PAGE_RECORD)

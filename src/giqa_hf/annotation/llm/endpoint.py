@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ...errors import DataError, GiqaError
+from .address import checked_url, key_in
 from .client import NOT_UNICODE, TIMED_OUT, TOO_LONG, Answer, Completion, Prompt, in_order, is_unicode
 from .pace import Pace, Stopped
 
@@ -80,7 +80,7 @@ class EndpointLLM:
     _state: _State | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.base_url = _checked_url(self.base_url)
+        self.base_url = checked_url(self.base_url)
         for name, least in (("concurrency", 1), ("retries", 0)):
             if getattr(self, name) < least:
                 raise DataError(f"{name}: expected at least {least}, got {getattr(self, name)}")
@@ -272,7 +272,7 @@ class EndpointLLM:
 
             server = ChatServer(
                 self.base_url,
-                key=_key(self.api_key_variable),
+                key=key_in(self.api_key_variable),
                 key_variable=self.api_key_variable,
                 timeout_s=self.timeout_s,
                 connections=self.concurrency,
@@ -332,33 +332,3 @@ class _State:
     """Schemas that the server refused, as JSON."""
     told: bool = False
     """Whether it was said that the server is waited for."""
-
-
-def _checked_url(url: str) -> str:
-    """The address without a final slash; one that carries a secret is refused, since it is shown in messages."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise DataError(
-            f"the language model's address: expected one such as http://localhost:8000/v1, got {url!r}"
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise DataError(
-            "the language model's address: expected one without a user, password or question mark, "
-            "got one with them; put the key into the environment variable that api_key_variable names"
-        )
-    return url.rstrip("/")
-
-
-def _key(variable: str) -> str | None:
-    """The key, if there is one; its value is never shown."""
-    key = os.environ.get(variable, "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise GiqaError(
-            f"the environment variable {variable}: expected a key of printable ASCII characters, found others; set it "
-            "again"
-        )
-    return key or None
